@@ -1,0 +1,235 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { dockerAnswers, dockerServices, removeDockerData } from './docker.js';
+import { externalAddresses, reachExternal } from './external.js';
+import { type ExtraListener, kafkaService } from './kafka.js';
+import { databases, databaseUrl, postgresService } from './postgres.js';
+import { type ProcessId, stopStale } from './process.js';
+import type { OnExit, Service, ServiceName } from './service.js';
+import { choosePorts, readState, type SavedState, takeLock, writeState } from './state.js';
+
+/** How the services are run: given by the user, in containers, or as processes. */
+export type InfraKind = 'external' | 'docker' | 'native';
+
+/** Where to keep data and how to report. */
+export interface InfraOptions {
+  /** Data, ports and password are kept here from start to start. One process at a time may use it. */
+  readonly stateDir: string;
+  /** kafka.log and postgres.log; default: `logs` in the state folder. */
+  readonly logDir?: string;
+  /** Throws the data of earlier starts away. */
+  readonly fresh?: boolean;
+  /** Adds a listener whose advertised port is a proxy's. Native only. */
+  readonly extraListener?: ExtraListener;
+  /** Ends a start that is under way: `startInfra` then rejects with its reason, and nothing is left running. */
+  readonly signal?: AbortSignal;
+  /** One line for people per step that takes time. */
+  readonly onStep?: (line: string) => void;
+  /** A service ended that nobody stopped (also after `kill`): the moment for `restart`. */
+  readonly onExit?: OnExit;
+}
+
+/** A running Kafka and PostgreSQL. */
+export interface Infra {
+  readonly kind: InfraKind;
+  /** host:port, for clients. */
+  readonly kafkaBrokers: readonly string[];
+  /** Holds the password, as does warehouseUrl: never log it. */
+  readonly databaseUrl: string;
+  readonly warehouseUrl: string;
+  /** The broker's own port of the extra listener: what the proxy connects to. */
+  readonly extraListenerPort?: number;
+  /** The services' processes as of now; empty when external or in containers. */
+  readonly processes: readonly (ProcessId & { readonly name: ServiceName })[];
+  /** Sends a signal. Resolves at once; `onExit` tells of the end. */
+  kill(name: ServiceName, signal: NodeJS.Signals): Promise<void>;
+  /** Stops the service if it runs and starts it on the same ports and data; resolves when it is ready. */
+  restart(name: ServiceName): Promise<void>;
+  /** Ends both and gives the state folder back. May be called again. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts Kafka and PostgreSQL and resolves when both are ready. INFRA=external|docker|native picks the way; else it is the
+ * first of: KAFKA_BROKERS and DATABASE_URL are set; what the folder was used with before; a Docker daemon answers; native.
+ * Throws an error for people: what is missing and how to get it, or which process uses the folder.
+ */
+export async function startInfra(options: InfraOptions): Promise<Infra> {
+  const wish = wishedKind();
+  const external = externalAddresses(process.env);
+  if (wish === 'external' || (wish === undefined && external)) {
+    if (!external) throw new Error('INFRA=external needs KAFKA_BROKERS and DATABASE_URL');
+    await reachExternal(external);
+    return { kind: 'external', ...external, processes: [], kill: notOurs, restart: notOurs, stop: async () => {} };
+  }
+  const stateDir = resolve(options.stateDir);
+  const giveBack = takeLock(stateDir);
+  try {
+    return await startOwn({ ...options, stateDir }, wish, giveBack);
+  } catch (error) {
+    giveBack();
+    throw error;
+  }
+}
+
+async function startOwn(options: InfraOptions, wish: InfraKind | undefined, giveBack: () => void): Promise<Infra> {
+  const { stateDir, onStep = () => {} } = options;
+  for (const [name, signal] of [
+    ['kafka', 'SIGTERM'],
+    ['postgres', 'SIGINT'],
+  ] as const) {
+    const pid = await stopStale(join(stateDir, `${name}.pid`), signal);
+    if (pid !== undefined) onStep(`Stopped ${name} of an earlier start (process ${pid})`);
+  }
+  if (options.fresh) await removeData(stateDir);
+  const before = readState(stateDir);
+  const kind = wish ?? before.kind ?? (options.extraListener ? 'native' : undefined);
+  if (kind === 'native') return startKind('native', options, before, giveBack);
+  const docker = await dockerAnswers();
+  if (kind === 'docker') {
+    if (docker) return startKind('docker', options, before, giveBack);
+    const why = wish ? 'INFRA=docker is set' : `the data of ${stateDir} is in Docker volumes`;
+    throw new Error(`${why}, but no Docker daemon answers: start Docker, or use another way and another folder`);
+  }
+  if (!docker) return startKind('native', options, before, giveBack);
+  try {
+    return await startKind('docker', options, before, giveBack);
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    // A daemon without access to an image registry, for one.
+    onStep(`Docker did not start them, going on without it: ${(error as Error).message.split('\n')[0]}`);
+    return startKind('native', options, readState(stateDir), giveBack);
+  }
+}
+
+async function startKind(
+  kind: 'docker' | 'native',
+  options: InfraOptions,
+  before: SavedState,
+  giveBack: () => void,
+): Promise<Infra> {
+  const { stateDir, onStep = () => {}, onExit, extraListener } = options;
+  const logDir = resolve(options.logDir ?? join(stateDir, 'logs'));
+  mkdirSync(logDir, { recursive: true });
+  const names = ['kafka', 'kafkaController', 'postgres', ...(extraListener ? ['kafkaExtra' as const] : [])] as const;
+  const ports: Record<(typeof names)[number], number> = await choosePorts(names, before.ports);
+  if (!before.databasePassword && existsSync(join(stateDir, 'postgres'))) {
+    throw new Error(
+      `${stateDir} holds a database but not its infra.json with the password: remove the folder to start anew`,
+    );
+  }
+  const password = before.databasePassword ?? randomBytes(24).toString('base64url');
+  writeState(stateDir, { ...before, ports: { ...before.ports, ...ports }, databasePassword: password });
+  const shared = { stateDir, logDir, onStep, ...(onExit ? { onExit } : {}) };
+  let services: Service[];
+  if (kind === 'docker') {
+    if (extraListener) throw new Error('extraListener needs INFRA=native');
+    services = dockerServices({ ...shared, ports, password });
+  } else {
+    services = await allDone([
+      kafkaService({ ...shared, ports, ...(extraListener ? { extraListener } : {}) }),
+      postgresService({ ...shared, port: ports.postgres, password }),
+    ]);
+  }
+  onStep(`Starting Kafka and PostgreSQL (${kind})`);
+  await startAll(services, options.signal);
+  writeState(stateDir, { kind, ports: { ...before.ports, ...ports }, databasePassword: password });
+  // Assigned to, not spread: `processes` is a getter.
+  return Object.assign(controls(services, giveBack), {
+    kind,
+    kafkaBrokers: [`127.0.0.1:${ports.kafka}`],
+    databaseUrl: databaseUrl(ports.postgres, password, databases.store),
+    warehouseUrl: databaseUrl(ports.postgres, password, databases.warehouse),
+    ...(extraListener ? { extraListenerPort: ports.kafkaExtra } : {}),
+  });
+}
+
+/** Starts all; when one fails or `signal` says so, none is left running. */
+async function startAll(services: readonly Service[], signal: AbortSignal | undefined): Promise<void> {
+  const stopAll = () => Promise.all(services.map((service) => service.stop()));
+  const onAbort = () => void stopAll().catch(() => {}); // the same stop follows below, and reports
+  signal?.throwIfAborted();
+  signal?.addEventListener('abort', onAbort);
+  try {
+    await allDone(services.map((service) => service.start()));
+    signal?.throwIfAborted();
+  } catch (error) {
+    await stopAll();
+    signal?.throwIfAborted();
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', onAbort);
+  }
+}
+
+/** Like Promise.all, but fails only when none is under way any more. */
+async function allDone<T>(promises: Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(promises);
+  return Promise.all(promises);
+}
+
+/** One call at a time per service, in the order they came; after `stop` nothing is started again. */
+function controls(
+  services: readonly Service[],
+  giveBack: () => void,
+): Pick<Infra, 'processes' | 'kill' | 'restart' | 'stop'> {
+  const turns = new Map<ServiceName, Promise<unknown>>();
+  let stopped: Promise<void> | undefined;
+  const service = (name: ServiceName) => {
+    const found = services.find((each) => each.name === name);
+    if (!found) throw new Error(`no service "${name}": kafka or postgres`);
+    return found;
+  };
+  const inTurn = <T>(name: ServiceName, action: () => Promise<T>): Promise<T> => {
+    const turn = (turns.get(name) ?? Promise.resolve()).then(action, action);
+    turns.set(
+      name,
+      turn.catch(() => {}),
+    );
+    return turn;
+  };
+  return {
+    get processes() {
+      return services.flatMap((each) => {
+        const id = each.process();
+        return id ? [{ name: each.name, pid: id.pid, startTime: id.startTime }] : [];
+      });
+    },
+    kill: async (name, signal) => service(name).signal(signal),
+    restart: async (name) => {
+      const one = service(name);
+      await inTurn(name, async () => {
+        await one.stop();
+        if (stopped) throw new Error(`${name} is not started again: stop was called`);
+        await one.start();
+      });
+    },
+    stop: () => {
+      // The first stop also ends a restart that is under way, the second one what that had begun.
+      const stopOne = (each: Service) => each.stop().then(() => inTurn(each.name, () => each.stop()));
+      stopped ??= Promise.all(services.map(stopOne)).then(giveBack);
+      return stopped;
+    },
+  };
+}
+
+async function removeData(stateDir: string): Promise<void> {
+  const { kind } = readState(stateDir);
+  if (kind === 'docker') await removeDockerData(stateDir);
+  for (const name of ['kafka', 'kafka.new', 'postgres', 'postgres.new', 'infra.json']) {
+    rmSync(join(stateDir, name), { recursive: true, force: true });
+  }
+}
+
+function wishedKind(): InfraKind | undefined {
+  const wish = process.env.INFRA || undefined;
+  if (wish === undefined || wish === 'external' || wish === 'docker' || wish === 'native') return wish;
+  throw new Error(`INFRA is "${wish}": use external, docker or native, or leave it unset`);
+}
+
+async function notOurs(name: ServiceName): Promise<void> {
+  throw new Error(
+    `${name} was not started here (KAFKA_BROKERS and DATABASE_URL are set), so it is not stopped or started here`,
+  );
+}
