@@ -86,7 +86,10 @@ export function nativeService(spec: NativeSpec, onExit: OnExit | undefined): Ser
       stopping = true;
       // Also finds a process whose start was interrupted.
       await stopStale(spec.launch.pidFile, spec.politeSignal);
+      // The child is not counted as a reason to stay alive: without a timer a caller with nothing else to do would end here.
+      const stay = setInterval(() => {}, 1_000);
       await running?.exited;
+      clearInterval(stay);
       running = undefined;
     },
     async signal(name) {

@@ -1,0 +1,2 @@
+/** A control request that names something that is not there. */
+export class NotFound extends Error {}

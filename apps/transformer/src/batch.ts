@@ -1,0 +1,176 @@
+import { canonicalHeaders, canonicalTopic, type Kind, SyncError } from '@syncline/contracts';
+import type { OpenTransaction } from '@syncline/messaging';
+import { extract, metrics, traceId } from '@syncline/runtime';
+import { type BatchWrite, type Db, nextRevisions, type RecordWrite, writeBatch } from '@syncline/store';
+import { type Attempt, apply } from './apply.js';
+import type { Step } from './decode.js';
+import { documentText, stateText } from './document.js';
+import { type Entry, lockEntries, stampsOf } from './entries.js';
+import { openAsks } from './merge/publish.js';
+import { isBlank } from './merge/state.js';
+import { processSpan } from './spans.js';
+import type { Topology } from './topology.js';
+
+/** A canonical event or tombstone, ready to be sent. */
+export interface OutboundEvent {
+  kind: Kind;
+  key: string;
+  value: string | null;
+  headers: Record<string, string>;
+}
+
+/** What a batch leaves to be published, and the counts it adds. */
+export interface Mapped {
+  events: OutboundEvent[];
+  changed: Record<string, number>;
+}
+
+export interface BatchPlace {
+  topic: string;
+  partition: number;
+  from: bigint;
+  next: bigint;
+}
+
+/**
+ * Maps the steps of one batch of one partition inside an open transaction: locks, merges, takes revisions, writes. What it
+ * returns must be acknowledged by Kafka before the transaction is committed. The same path serves one message or a thousand;
+ * with `force` nothing is folded and every record that is touched is published.
+ */
+export async function mapBatch(
+  tx: Db,
+  topology: Topology,
+  steps: readonly Step[],
+  place: BatchPlace,
+  force: boolean,
+): Promise<Mapped> {
+  const entries = await lockEntries(tx, steps, topology);
+  const at: Attempt = { tx, topology, entries, force };
+  const out: Output = { events: [], history: [], changed: {} };
+  for (const step of steps) {
+    const touched = await apply(at, step);
+    if (!force) continue;
+    const once = [...new Set(touched)].filter((e) => !isBlank(e.state) || e.mergedInto !== null);
+    const revisions = await nextRevisions(tx, once.length);
+    for (const [i, entry] of once.entries()) publish(topology, entry, entry.cause ?? step, revisions[i] as number, out);
+  }
+  const dirty = [...entries.byId.values()].filter((e) => e.cause !== null);
+  const revisions = await nextRevisions(tx, dirty.length);
+  for (const [i, entry] of dirty.entries()) publish(topology, entry, entry.cause as Step, revisions[i] as number, out);
+  const written: BatchWrite = {
+    records: [...entries.byId.values()].flatMap((e) => recordWrite(e)),
+    identities: [...entries.added.values()],
+    history: out.history,
+    changed: out.changed,
+    progress: place,
+  };
+  if (!(await writeBatch(tx, written)))
+    throw new SyncError('transient', 'another batch made the same record at the same moment');
+  return out;
+}
+
+interface Output extends Mapped {
+  history: BatchWrite['history'][number][];
+}
+
+function publish(topology: Topology, entry: Entry, cause: Step, revision: number, out: Output): void {
+  const ctx = topology.context(entry.kind);
+  const { state } = entry;
+  entry.cause = null;
+  if (entry.mergedInto === null) openAsks(ctx, state, revision);
+  const gone = state.deleted || entry.mergedInto !== null;
+  const document = documentText(ctx, state, { id: entry.id, kind: entry.kind, revision });
+  entry.published = { revision, document };
+  const { connection, changedAt, receivedAt, eventId, origin } = originOf(cause);
+  const span = processSpan(cause, entry.kind);
+  const connections = new Set<string>();
+  for (const source of state.snapshots.keys()) connections.add(source.slice(0, source.indexOf('/')));
+  out.events.push({
+    kind: entry.kind,
+    key: entry.id,
+    value: gone ? null : document,
+    headers: {
+      ...canonicalHeaders({
+        id: entry.id,
+        kind: entry.kind,
+        revision,
+        cause: connection,
+        connections: [...connections],
+        changedAt,
+        receivedAt,
+        ...(entry.mergedInto === null ? {} : { mergedInto: entry.mergedInto }),
+      }),
+      ...span,
+    },
+  });
+  const changed = Object.keys(state.fields).filter((f) => entry.stamps.get(f) !== state.fields[f]?.stamp);
+  entry.stamps = stampsOf(state);
+  out.history.push({
+    id: entry.id,
+    revision,
+    connection,
+    eventId,
+    origin,
+    changed: gone ? ['deleted'] : changed,
+    traceId: traceId(extract(span)),
+  });
+  out.changed[connection] = (out.changed[connection] ?? 0) + 1;
+  metrics.changed.add(1, { connection, kind: entry.kind });
+}
+
+function originOf(step: Step): {
+  connection: string;
+  changedAt: number;
+  receivedAt: number;
+  eventId: string;
+  origin: string;
+} {
+  if (step.type === 'observation') {
+    const { envelope, observation } = step;
+    return {
+      connection: step.connection,
+      changedAt: observation.version,
+      receivedAt: envelope.receivedAt,
+      eventId: envelope.eventId,
+      origin: envelope.origin,
+    };
+  }
+  const { receipt } = step;
+  const outcome = receipt.type === 'receipt' ? receipt.outcome : receipt.type;
+  return {
+    connection: receipt.connection,
+    changedAt: receipt.at,
+    receivedAt: receipt.at,
+    eventId: `receipt:${receipt.revision}`,
+    origin: `receipt ${outcome}`,
+  };
+}
+
+/** What of a record goes back to its row: nothing where neither the record nor what is known of it moved. */
+function recordWrite(entry: Entry): RecordWrite[] {
+  const { row, state } = entry;
+  const base = { id: entry.id, kind: entry.kind, mergedInto: entry.mergedInto, deleted: state.deleted };
+  if (isBlank(state) && entry.published === null)
+    return row ? [] : [{ ...base, revision: 0, document: null, state: null }];
+  const text = stateText(state, entry.held);
+  if (!entry.published && row && row.state === text) return [];
+  return [
+    {
+      ...base,
+      revision: entry.published?.revision ?? row?.revision ?? 0,
+      document: entry.published?.document ?? row?.document ?? null,
+      state: text,
+    },
+  ];
+}
+
+/** Sends a batch's events into an open Kafka transaction; resolves when every one is acknowledged. */
+export async function sendEvents(transaction: OpenTransaction, events: readonly OutboundEvent[]): Promise<void> {
+  const byKind = new Map<Kind, OutboundEvent[]>();
+  for (const event of events) {
+    const list = byKind.get(event.kind);
+    if (list) list.push(event);
+    else byKind.set(event.kind, [event]);
+  }
+  for (const [kind, list] of byKind) await transaction.send(canonicalTopic(kind), list);
+}

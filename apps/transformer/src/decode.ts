@@ -1,0 +1,138 @@
+import type { Connector } from '@syncline/connector-sdk';
+import {
+  asSyncError,
+  dataOf,
+  type Json,
+  type Observation,
+  observation as observationSchema,
+  parseTopic,
+  type RawEnvelope,
+  type Receipt,
+  readRawHeaders,
+  receipt as receiptSchema,
+  SyncError,
+} from '@syncline/contracts';
+import type { InboundRecord } from '@syncline/messaging';
+import { metrics } from '@syncline/runtime';
+import { type SourceKey, sourceKey } from './merge/state.js';
+import type { Topology } from './topology.js';
+
+/** One thing a message says: a state of one object, or a word of a writer. */
+export type Step = ObservationStep | ReceiptStep;
+
+export interface ObservationStep {
+  type: 'observation';
+  record: InboundRecord;
+  envelope: RawEnvelope;
+  provider: string;
+  connection: string;
+  source: SourceKey;
+  observation: Observation;
+}
+
+export interface ReceiptStep {
+  type: 'receipt';
+  record: InboundRecord;
+  provider: string;
+  receipt: Receipt;
+}
+
+/** What a message means. Throws `unmappable` with the path of what is wrong; never anything else. */
+export function decode(record: InboundRecord, topology: Topology): Step[] {
+  const topic = parseTopic(record.topic);
+  if (topic?.role === 'receipts')
+    return [{ type: 'receipt', record, provider: topic.provider, receipt: parseReceipt(record) }];
+  if (topic?.role !== 'raw')
+    throw new SyncError('unmappable', `topic ${record.topic} is not one the transformer reads`);
+  const envelope = readRawHeaders(record.headers);
+  const connector = topology.connectorOf(envelope.connection);
+  if (connector?.provider !== topic.provider) {
+    throw new SyncError(
+      'unmappable',
+      `connection ${envelope.connection} is no ${topic.provider} connection of syncline.yaml`,
+      { path: 'ce_source' },
+    );
+  }
+  return mapRaw(record, topic.noun, envelope, connector);
+}
+
+function mapRaw(record: InboundRecord, noun: string, envelope: RawEnvelope, connector: Connector): ObservationStep[] {
+  const object = connector.objects[noun];
+  if (!object) throw new SyncError('unmappable', `${connector.provider} has no object ${noun}`);
+  const body = parseJson(record.value);
+  let observations: Observation[];
+  try {
+    observations = object.toCanonical({ envelope, body });
+  } catch (thrown) {
+    const error = asSyncError(thrown);
+    throw error.kind === 'unmappable'
+      ? error
+      : new SyncError('unmappable', `the mapping failed: ${error.message}`, { cause: thrown });
+  }
+  for (const o of observations) checkObservation(o, envelope.connection);
+  return observations.map((observation) => ({
+    type: 'observation',
+    record,
+    envelope,
+    provider: connector.provider,
+    connection: envelope.connection,
+    source: sourceKey(envelope.connection, observation.noun),
+    observation,
+  }));
+}
+
+function parseJson(value: Buffer | null): unknown {
+  if (value === null) throw new SyncError('unmappable', 'the message is empty', { path: '$' });
+  try {
+    return JSON.parse(value.toString('utf8'));
+  } catch {
+    throw new SyncError('unmappable', 'the message is no JSON', { path: '$' });
+  }
+}
+
+function parseReceipt(record: InboundRecord): Receipt {
+  const parsed = receiptSchema.safeParse(parseJson(record.value));
+  if (parsed.success) return parsed.data;
+  throw new SyncError('unmappable', 'the message is no receipt', {
+    path: parsed.error.issues[0]?.path.join('.') ?? '$',
+  });
+}
+
+const schemas = { order: dataOf.order.partial().strict(), shipment: dataOf.shipment.partial().strict() };
+
+/** A mapping must give what the canonical model can say, in texts that PostgreSQL can store. */
+function checkObservation(o: Observation, connection: string): void {
+  if (!Number.isSafeInteger(o.version))
+    throw new SyncError('unmappable', 'the object has no usable change time', { path: 'version' });
+  const shape =
+    observationSchema.shape.noun.safeParse(o.noun).success && typeof o.externalId === 'string' && o.externalId !== '';
+  if (!shape) throw new SyncError('unmappable', 'the object has no id', { path: 'externalId' });
+  const parsed = schemas[o.kind].safeParse(o.fields);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw new SyncError('unmappable', `${issue?.message ?? 'not in the model'}`, {
+      path: issue?.path.join('.') ?? '$',
+    });
+  }
+  const bad = unstorable(o.fields, '') ?? unstorable(o.native, 'native');
+  if (bad !== null)
+    throw new SyncError(
+      'unmappable',
+      'a text holds a character that databases refuse (NUL or half of a surrogate pair)',
+      { path: bad },
+    );
+  for (const field of ['status', 'financialStatus', 'fulfillmentStatus']) {
+    if (o.fields[field] === 'unknown') metrics.unknownStatuses.add(1, { connection, kind: o.kind, field });
+  }
+}
+
+/** The path of the first text that PostgreSQL's json cannot hold; null where there is none. */
+function unstorable(value: Json, path: string): string | null {
+  if (typeof value === 'string') return value.includes('\u0000') || !value.isWellFormed() ? path : null;
+  if (typeof value !== 'object' || value === null) return null;
+  for (const key in value) {
+    const found = unstorable((value as Record<string, Json>)[key] as Json, path === '' ? key : `${path}.${key}`);
+    if (found !== null) return found;
+  }
+  return null;
+}

@@ -1,0 +1,295 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type CanonicalOrder, canonicalTopic, declaredTopics, header, headerText, rawTopic } from '@syncline/contracts';
+import { type Infra, startInfra } from '@syncline/infra';
+import {
+  type Batch,
+  FencedError,
+  type InboundRecord,
+  type KafkaSettings,
+  MicroBatchProducer,
+  migrateTopics,
+  readTopic,
+  TransactionalPublisher,
+} from '@syncline/messaging';
+import { createTestDatabase, openStore, type Store } from '@syncline/store';
+import { mapBatch, sendEvents } from './batch.js';
+import { decode } from './decode.js';
+import { Lanes } from './lanes.js';
+import { benchTopology, type Payload, rawMessage } from './testing/bench-connector.js';
+
+// The transformer's batch alone, against a real Kafka and PostgreSQL: what is committed where, and what a kill leaves behind.
+const topic = rawTopic('shopify', 'order');
+const topology = benchTopology();
+let dir: string;
+let infra: Infra;
+let kafka: KafkaSettings;
+let store: Store;
+let producer: MicroBatchProducer;
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'syncline-lanes-'));
+  infra = await startInfra({ stateDir: dir });
+  kafka = { brokers: [...infra.kafkaBrokers], clientId: 'lanes-test' };
+  await migrateTopics(kafka, declaredTopics([]));
+  const database = await createTestDatabase(infra.databaseUrl);
+  store = await openStore({ url: database.url, role: 'transformer', applicationName: 'lanes-test' });
+  producer = new MicroBatchProducer(kafka);
+  await producer.connect();
+}, 120_000);
+
+afterAll(async () => {
+  await producer?.disconnect();
+  await store?.close();
+  await infra?.stop();
+  await rm(dir, { recursive: true, force: true });
+}, 60_000);
+
+let offset = 0n;
+/** A batch as the transport hands it over. */
+function batchOf(
+  payloads: [string, Payload][],
+  options: { takeover?: boolean; from?: bigint; partition?: number } = {},
+): Batch {
+  const start = options.from ?? offset;
+  const partition = options.partition ?? 0;
+  const records = payloads.map(([connection, p], i): InboundRecord => {
+    const m = rawMessage(connection, p);
+    return {
+      topic,
+      partition,
+      offset: start + BigInt(i),
+      key: m.key,
+      value: Buffer.from(m.value),
+      headers: m.headers,
+      timestamp: Date.now(),
+    };
+  });
+  offset = start + BigInt(records.length);
+  return {
+    topic,
+    partition,
+    records,
+    highWatermark: offset,
+    takeover: options.takeover ?? false,
+    heartbeat: async () => undefined,
+    signal: new AbortController().signal,
+  };
+}
+
+interface Seen {
+  id: string;
+  revision: number;
+  value: CanonicalOrder | null;
+  mergedInto: string | null;
+}
+
+/** Everything readers see, once they see the newest revision: a commit is answered a moment before its records are visible. */
+async function published(): Promise<Seen[]> {
+  const [newest] = await store.query<{ r: number }>('SELECT coalesce(max(revision), 0)::float8 AS r FROM records');
+  const until = Date.now() + 5_000;
+  for (;;) {
+    const seen = await visible();
+    if (Date.now() > until || seen.some((e) => e.revision >= (newest?.r ?? 0))) return seen;
+  }
+}
+
+async function visible(): Promise<Seen[]> {
+  const out: Seen[] = [];
+  for await (const r of readTopic(kafka, canonicalTopic('order'))) {
+    out.push({
+      id: r.key,
+      revision: Number(headerText(r.headers, header.revision)),
+      value: r.value ? (JSON.parse(r.value.toString()) as CanonicalOrder) : null,
+      mergedInto: headerText(r.headers, header.mergedInto),
+    });
+  }
+  return out;
+}
+
+const eventsOf = async (externalId: string) =>
+  (await published()).filter((e) => e.value?.sources.some((s) => s.externalId === externalId));
+const stored = async (externalId: string) => {
+  const [row] = await store.query<{ revision: number; document: { data: { note: string } } | null }>(
+    `SELECT revision::float8 AS revision, document FROM records r JOIN identity i USING (id) WHERE i.key = $1`,
+    [externalId],
+  );
+  return row;
+};
+
+describe('a batch', () => {
+  it('publishes the newest state of each record once, in revision order, and equals the store', async () => {
+    const lanes = new Lanes(store, topology, kafka);
+    await lanes.assigned(topic, 0);
+    const outcomes = await lanes.run(
+      batchOf([
+        ['shop', { id: 'a1', version: 1, note: 'one' }],
+        ['shop', { id: 'a1', version: 3, note: 'three' }],
+        ['shop', { id: 'a1', version: 2, note: 'two' }],
+        ['shop', { id: 'a2', version: 1, note: 'x' }],
+      ]),
+    );
+    expect(outcomes).toEqual([null, null, null, null]);
+    const events = await eventsOf('a1');
+    expect(events.map((e) => e.value?.data.note)).toEqual(['three']);
+    expect((await stored('a1'))?.revision).toBe(events[0]?.revision);
+    await lanes.run(
+      batchOf([
+        ['shop', { id: 'a1', version: 2, note: 'two' }],
+        ['shop', { id: 'a1', version: 3, note: 'three' }],
+      ]),
+    );
+    expect(await eventsOf('a1')).toHaveLength(1);
+    await lanes.close();
+  });
+
+  it('sets a poison record aside and maps the others', async () => {
+    const lanes = new Lanes(store, topology, kafka);
+    await lanes.assigned(topic, 0);
+    const batch = batchOf([
+      ['shop', { id: 'p1', version: 1, note: 'fine' }],
+      ['nobody', { id: 'p2', version: 1, note: 'x' }],
+      ['shop', { id: 'p3', version: 1, note: 'nul \u0000' }],
+    ]);
+    const outcomes = await lanes.run(batch);
+    expect(outcomes.map((o) => o?.kind ?? null)).toEqual([null, 'unmappable', 'unmappable']);
+    expect(outcomes[2]?.path).toBe('note');
+    expect(await eventsOf('p1')).toHaveLength(1);
+    await lanes.close();
+  });
+
+  it('writes a delete as a tombstone, and a late message does not bring the record back', async () => {
+    const lanes = new Lanes(store, topology, kafka);
+    await lanes.assigned(topic, 0);
+    await lanes.run(batchOf([['shop', { id: 'd1', version: 5, note: 'here' }]]));
+    await lanes.run(batchOf([['shop', { id: 'd1', version: 6, note: '', deleted: true }]]));
+    await lanes.run(batchOf([['shop', { id: 'd1', version: 5, note: 'here' }]]));
+    const id = (await eventsOf('d1'))[0]?.id;
+    expect((await published()).filter((e) => e.id === id).map((e) => e.value === null)).toEqual([false, true]);
+    await lanes.close();
+  });
+
+  it('joins two records that a key shows to be one: the older lives on, the other ends merged into it', async () => {
+    const lanes = new Lanes(store, topology, kafka);
+    await lanes.assigned(topic, 0);
+    await lanes.run(batchOf([['shop', { id: 'j1', version: 1, note: 'shop' }]]));
+    await lanes.run(batchOf([['other', { id: 'j2', version: 2, note: 'other', joins: 'K' }]]));
+    const j2 = await eventsOf('j2');
+    await lanes.run(batchOf([['shop', { id: 'j1', version: 3, note: 'joined', joins: 'K' }]]));
+    const all = await published();
+    const j1 = (await eventsOf('j1')).slice(0, 1);
+    const tombstone = all.find((e) => e.id === j2[0]?.id && e.value === null);
+    expect(tombstone?.mergedInto).toBe(j1[0]?.id);
+    expect(
+      all
+        .filter((e) => e.id === j1[0]?.id)
+        .at(-1)
+        ?.value?.sources.map((s) => s.externalId)
+        .sort(),
+    ).toEqual(['j1', 'j2']);
+    await lanes.run(batchOf([['other', { id: 'j2', version: 9, note: 'still one' }]]));
+    expect((await published()).filter((e) => e.id === j1[0]?.id).at(-1)?.value?.data.note).toBe('still one');
+    await lanes.close();
+  });
+
+  it('keeps two live objects of one connection apart, although they share a key', async () => {
+    const lanes = new Lanes(store, topology, kafka);
+    await lanes.assigned(topic, 0);
+    await lanes.run(
+      batchOf([
+        ['shop', { id: 'q1', version: 1, note: 'x', joins: 'AMB' }],
+        ['shop', { id: 'q2', version: 1, note: 'y', joins: 'AMB' }],
+      ]),
+    );
+    const ids = new Set([(await eventsOf('q1'))[0]?.id, (await eventsOf('q2'))[0]?.id]);
+    expect(ids.size).toBe(2);
+    expect(await store.query('SELECT key FROM ambiguities WHERE external_id = $1', ['q2'])).toEqual([{ key: 'AMB' }]);
+    await lanes.close();
+  });
+});
+
+describe('kills and fencing', () => {
+  it('a kill between the two commits is made good by the next owner: the change is published, once visible', async () => {
+    const batch = batchOf([['shop', { id: 'k1', version: 1, note: 'committed, unpublished' }]]);
+    const dead = new TransactionalPublisher(kafka, `transformer.${topic}.0`);
+    await dead.connect();
+    const tx = await store.begin();
+    const steps = decode(batch.records[0] as InboundRecord, topology);
+    const place = { topic, partition: 0, from: offset - 1n, next: offset };
+    const { events } = await mapBatch(tx, topology, steps, place, false);
+    const kafkaTx = await dead.begin();
+    await sendEvents(kafkaTx, events);
+    await tx.commit();
+    // Killed here: PostgreSQL has the change, the Kafka transaction is open for ever.
+    const lanes = new Lanes(store, topology, kafka);
+    await lanes.assigned(topic, 0);
+    await lanes.run({ ...batch, takeover: true });
+    const seen = await eventsOf('k1');
+    expect(seen.map((e) => e.value?.data.note)).toEqual(['committed, unpublished']);
+    expect((await stored('k1'))?.revision).toBe(seen.at(-1)?.revision);
+    await expect(kafkaTx.commit()).rejects.toThrow();
+    await dead.close();
+    await lanes.close();
+  });
+
+  it('without a takeover the same message is no change: that is why the first batch is forced', async () => {
+    const lanes = new Lanes(store, topology, kafka);
+    await lanes.assigned(topic, 0);
+    const before = (await published()).length;
+    await lanes.run(batchOf([['shop', { id: 'k1', version: 1, note: 'committed, unpublished' }]]));
+    expect((await published()).length).toBe(before);
+    await lanes.close();
+  });
+
+  it('an owner that lost its partition writes nothing any more and leaves the partition alone', async () => {
+    const old = new Lanes(store, topology, kafka);
+    await old.assigned(topic, 1);
+    const next = new Lanes(store, topology, kafka);
+    await next.assigned(topic, 1);
+    await expect(
+      old.run(batchOf([['shop', { id: 'f1', version: 1, note: 'zombie' }]], { partition: 1 })),
+    ).rejects.toBeInstanceOf(FencedError);
+    expect(await stored('f1')).toBeUndefined();
+    await next.run(batchOf([['shop', { id: 'f1', version: 2, note: 'rightful' }]], { partition: 1 }));
+    expect((await eventsOf('f1')).map((e) => e.value?.data.note)).toEqual(['rightful']);
+    await old.close();
+    await next.close();
+  });
+
+  it('a request held back until after a newer revision is refused by the broker', async () => {
+    const first = new TransactionalPublisher(kafka, `transformer.${topic}.2`);
+    await first.connect();
+    const open = await first.begin();
+    await open.send(canonicalTopic('order'), [
+      {
+        key: 'held',
+        value: '{"data":{"note":"old"},"sources":[{"externalId":"held"}]}',
+        headers: { [header.revision]: '1' },
+      },
+    ]);
+    const lanes = new Lanes(store, topology, kafka);
+    await lanes.assigned(topic, 2);
+    await lanes.run(batchOf([['shop', { id: 'held', version: 2, note: 'new' }]], { partition: 2 }));
+    await expect(open.send(canonicalTopic('order'), [{ key: 'held', value: '{}', headers: {} }])).rejects.toThrow();
+    expect((await eventsOf('held')).map((e) => e.value?.data.note)).toEqual(['new']);
+    await first.close();
+    await lanes.close();
+  });
+
+  it('two batches that make the same record at once leave one record', async () => {
+    const a = new Lanes(store, topology, kafka);
+    await a.assigned(topic, 3);
+    await a.assigned(topic, 4);
+    const both: [Batch, Batch] = [
+      batchOf([['shop', { id: 'r1', version: 1, note: 'x', joins: 'R' }]], { partition: 3 }),
+      batchOf([['other', { id: 'r2', version: 1, note: 'x', joins: 'R' }]], { partition: 4 }),
+    ];
+    const results = await Promise.allSettled(both.map((b) => a.run(b)));
+    for (const [i, r] of results.entries())
+      if (r.status === 'rejected') await a.run({ ...(both[i] as Batch), takeover: true });
+    expect(new Set([(await eventsOf('r1'))[0]?.id, (await eventsOf('r2'))[0]?.id]).size).toBe(1);
+    await a.close();
+  });
+});

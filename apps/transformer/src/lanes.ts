@@ -1,0 +1,99 @@
+import { asSyncError } from '@syncline/contracts';
+import { type Batch, FencedError, type KafkaSettings, type Outcome, TransactionalPublisher } from '@syncline/messaging';
+import { readProgress, type Store } from '@syncline/store';
+import { mapBatch, sendEvents } from './batch.js';
+import { decode, type Step } from './decode.js';
+import type { Topology } from './topology.js';
+
+/** After losing a fencing race while still owning the partition, wait this long before claiming the id again. */
+const fencedMsMin = 15_000;
+
+interface Lane {
+  publisher: TransactionalPublisher;
+  fencedAt: number | null;
+  /** Messages below this offset may be committed in PostgreSQL and unpublished: they are taken one by one and published. */
+  forceBelow: bigint | null;
+}
+
+/** The source partitions this process owns, each with the transactional id that writes what comes out of it. */
+export class Lanes {
+  readonly #lanes = new Map<string, Lane>();
+
+  constructor(
+    private readonly store: Store,
+    private readonly topology: Topology,
+    private readonly kafka: KafkaSettings,
+  ) {}
+
+  /** Takes a partition over: fences whoever wrote for it before. */
+  async assigned(topic: string, partition: number): Promise<void> {
+    const key = `${topic}.${partition}`;
+    await this.revoked(topic, partition);
+    const publisher = new TransactionalPublisher(this.kafka, `transformer.${key}`);
+    await publisher.connect();
+    this.#lanes.set(key, { publisher, fencedAt: null, forceBelow: null });
+  }
+
+  async revoked(topic: string, partition: number): Promise<void> {
+    const key = `${topic}.${partition}`;
+    const lane = this.#lanes.get(key);
+    this.#lanes.delete(key);
+    await lane?.publisher.close();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#lanes.values()].map((lane) => lane.publisher.close()));
+    this.#lanes.clear();
+  }
+
+  /** Maps one batch and publishes what came of it. A throw means: nothing of it counts, give it again as a takeover. */
+  async run(batch: Batch): Promise<Outcome[]> {
+    const outcomes: Outcome[] = [];
+    const steps: Step[] = [];
+    for (const record of batch.records) {
+      try {
+        steps.push(...decode(record, this.topology));
+        outcomes.push(null);
+      } catch (thrown) {
+        outcomes.push(asSyncError(thrown));
+      }
+    }
+    if (steps.length > 0) await this.#map(batch, steps);
+    return outcomes;
+  }
+
+  async #map(batch: Batch, steps: readonly Step[]): Promise<void> {
+    const { topic, partition, records } = batch;
+    const lane = await this.#lane(topic, partition);
+    const first = records[0]?.offset ?? 0n;
+    const next = (records.at(-1)?.offset ?? 0n) + 1n;
+    if (batch.takeover) lane.forceBelow = (await readProgress(this.store, topic, partition))?.next ?? null;
+    const force = batch.takeover || (lane.forceBelow !== null && first < lane.forceBelow);
+    const tx = await this.store.begin();
+    try {
+      const { events } = await mapBatch(tx, this.topology, steps, { topic, partition, from: first, next }, force);
+      if (events.length === 0) return await tx.commit();
+      const kafka = await lane.publisher.begin();
+      try {
+        await sendEvents(kafka, events);
+        await tx.commit();
+      } catch (thrown) {
+        await kafka.abort();
+        throw thrown;
+      }
+      await kafka.commit();
+    } catch (thrown) {
+      await tx.rollback();
+      if (thrown instanceof FencedError) lane.fencedAt ??= Date.now();
+      throw thrown;
+    }
+    if (lane.forceBelow !== null && next >= lane.forceBelow) lane.forceBelow = null;
+  }
+
+  async #lane(topic: string, partition: number): Promise<Lane> {
+    const lane = this.#lanes.get(`${topic}.${partition}`);
+    if (lane && (lane.fencedAt === null || Date.now() - lane.fencedAt < fencedMsMin)) return lane;
+    await this.assigned(topic, partition);
+    return this.#lanes.get(`${topic}.${partition}`) as Lane;
+  }
+}
