@@ -43,20 +43,22 @@ const progress = `external_id = $4, made = $5, pending_create = $6, tries = $7::
 const progressParams = (p: DeliveryProgress) => [p.externalId, p.made, p.pendingCreate, JSON.stringify(p.tries)];
 const seconds = (ms: number) => ms / 1000;
 
-/** Takes up to `limit` rows that are due, oldest first, for `leaseMs`; rows others hold are passed over. */
+/** Takes up to `limit` rows of these kinds that are due, oldest first, for `leaseMs`; rows others hold are passed over. */
 export async function claimDue(
   db: Db,
   target: string,
+  kinds: readonly string[],
   token: string,
   limit: number,
   leaseMs: number,
 ): Promise<ClaimedRow[]> {
   return db.query<ClaimedRow>(
     `UPDATE deliveries d SET claimed_by = $2, claimed_until = now() + make_interval(secs => $4)
-     FROM (SELECT d.id FROM deliveries d WHERE d.target = $1 AND d.state = 'pending' AND d.due_at <= now() AND ${free}
+     FROM (SELECT d.id FROM deliveries d WHERE d.target = $1 AND d.state = 'pending' AND d.due_at <= now()
+             AND d.kind = ANY($5::text[]) AND ${free}
            ORDER BY d.due_at LIMIT $3 FOR UPDATE SKIP LOCKED) due
      WHERE d.target = $1 AND d.id = due.id RETURNING ${claimed}`,
-    [target, token, limit, seconds(leaseMs)],
+    [target, token, limit, seconds(leaseMs), kinds],
   );
 }
 
@@ -167,14 +169,25 @@ export async function parkDelivery(db: Db, claim: Claim, p: Parking): Promise<bo
   return rows.length === 1;
 }
 
-/** Spreads deliveries that wait out a failure of the target over `withinMs`: it answers again. Returns how many. */
-export async function hastenRetries(db: Db, target: string, withinMs: number): Promise<number> {
+/** Which of the deliveries that wait out a failure of the target are to go sooner. */
+export interface Hastened {
+  /** They are due at random times within so long. */
+  withinMs: number;
+  /** At most so many, those with the fewest attempts first; all when absent. */
+  limit?: number;
+  /** Only those with fewer attempts than this. */
+  attemptsBelow?: number;
+}
+
+/** Makes deliveries due that wait out a failure of the target. Returns how many. */
+export async function hastenRetries(db: Db, target: string, which: Hastened): Promise<number> {
   const rows = await db.query(
     `UPDATE deliveries d SET due_at = now() + random() * make_interval(secs => $2)
      FROM (SELECT id FROM deliveries WHERE target = $1 AND state = 'pending' AND failure_kind = 'transient'
-             AND due_at > now() + make_interval(secs => $2) FOR UPDATE SKIP LOCKED) parked
+             AND due_at > now() + make_interval(secs => $2) AND ($4::int IS NULL OR attempts < $4)
+           ORDER BY attempts LIMIT $3 FOR UPDATE SKIP LOCKED) parked
      WHERE d.target = $1 AND d.id = parked.id RETURNING d.id`,
-    [target, seconds(withinMs)],
+    [target, seconds(which.withinMs), which.limit ?? null, which.attemptsBelow ?? null],
   );
   return rows.length;
 }

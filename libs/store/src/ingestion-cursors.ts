@@ -52,13 +52,10 @@ export async function saveCheckpoint(
   return rows.length > 0;
 }
 
-/**
- * Ends a poll: the watermark moves to `mark` (null leaves it where it is) and the checkpoint goes. False where the lease
- * was lost.
- */
-export async function finishPoll(db: Db, key: CursorKey, mark: number | null): Promise<boolean> {
+/** Ends a poll: the watermark moves to `mark` and the checkpoint goes. False where the lease was lost. */
+export async function finishPoll(db: Db, key: CursorKey, mark: number): Promise<boolean> {
   const rows = await db.query(
-    `UPDATE cursors SET watermark = coalesce($4, watermark), poll_since = NULL, poll_mark = NULL, checkpoint = NULL,
+    `UPDATE cursors SET watermark = $4, poll_since = NULL, poll_mark = NULL, checkpoint = NULL,
        polled_at = clock_timestamp()
      WHERE connection = $1 AND noun = $2 AND token = $3 RETURNING noun`,
     [key.connection, key.noun, key.token, mark],

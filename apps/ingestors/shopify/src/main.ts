@@ -1,0 +1,5 @@
+import { connectors } from '@syncline/connectors';
+import { startIngestor } from '@syncline/ingestion';
+import { createLogger, runMain } from '@syncline/runtime';
+
+await runMain(createLogger('ingestor-shopify'), () => startIngestor(connectors.shopify));

@@ -1,0 +1,164 @@
+import { randomUUID } from 'node:crypto';
+import type { Connector } from '@syncline/connector-sdk';
+import { SyncError } from '@syncline/contracts';
+import { type Logger, metrics } from '@syncline/runtime';
+import { addConnections, readConnections, readWatermarks, type Store } from '@syncline/store';
+import { type AcceptedCounts, countAccepted } from './accepted.js';
+import type { Served } from './connection.js';
+import type { IngestorEnv } from './env.js';
+import { type Keeper, startKeeper } from './keeper.js';
+import { type Poller, type PollOutcome, startPoller } from './poller.js';
+import type { Sender } from './publish.js';
+import { type ConnectionStates, trackStates } from './state.js';
+import { startWebhookServer, type WebhookServer } from './webhook-server.js';
+
+/** Times that tests shorten, in milliseconds. */
+export interface IngestorTimes {
+  leaseMs?: number;
+  parkedMs?: number;
+  backoffMsMax?: number;
+  headersMsMax?: number;
+  requestMsMax?: number;
+  publishMsMax?: number;
+}
+
+export interface IngestorParts {
+  connector: Connector;
+  connections: readonly Served[];
+  env: IngestorEnv;
+  store: Store;
+  sender: Sender;
+  log: Logger;
+  times?: IngestorTimes;
+}
+
+/** An ingestor's work: the webhook endpoint, and a keeper and pollers for each connection. */
+export class Ingestor {
+  readonly #stop = new AbortController();
+  readonly #counts: AcceptedCounts;
+  readonly #states: ConnectionStates;
+  readonly #unobserve: (() => void)[] = [];
+  #pollers: Poller[] = [];
+  #keepers = new Map<string, Keeper>();
+  #server: WebhookServer | null = null;
+
+  constructor(private readonly parts: IngestorParts) {
+    this.#counts = countAccepted(parts.store, parts.log);
+    this.#states = trackStates(parts.store, parts.log);
+  }
+
+  /** Address of the webhook endpoint. */
+  get url(): string {
+    if (!this.#server) throw new SyncError('defect', 'the webhook endpoint has not been started');
+    return this.#server.url;
+  }
+
+  async start(): Promise<void> {
+    const { connector, connections, env, store, sender, log, times = {} } = this.parts;
+    const rows = connections.map((c) => ({ name: c.name, provider: connector.provider }));
+    await addConnections(store, rows);
+    const accepted = (connection: string, receivedAt: number) => this.#counts.add(connection, receivedAt);
+    this.#server = await startWebhookServer({
+      connections,
+      sender,
+      log,
+      accepted,
+      uninstalled: (name) => void this.#uninstalled(name),
+      publishMsMax: times.publishMsMax ?? 4_500,
+      host: env.HTTP_HOST,
+      port: env.HTTP_PORT,
+      ratePerSecond: env.WEBHOOK_RATE_PER_SECOND,
+      ...(times.headersMsMax === undefined ? {} : { headersMsMax: times.headersMsMax }),
+      ...(times.requestMsMax === undefined ? {} : { requestMsMax: times.requestMsMax }),
+    });
+    const shared = { store, log, states: this.#states, holder: randomUUID(), signal: this.#stop.signal };
+    for (const served of connections) {
+      for (const [noun, object] of Object.entries(connector.objects))
+        if (object.poll) {
+          const { leaseMs = 10_000, backoffMsMax = 60_000 } = times;
+          const own = { sender, accepted, intervalMs: env.POLL_INTERVAL_MS, leaseMs, backoffMsMax };
+          this.#pollers.push(startPoller(served, noun, { ...shared, ...own }));
+        }
+      const publicUrl = env.WEBHOOKS === 'on' ? (env.PUBLIC_URL ?? this.url) : null;
+      const own = { publicUrl, intervalMs: env.REGISTER_INTERVAL_MS, parkedMs: times.parkedMs ?? 60_000 };
+      const recovered = (connection: string) => {
+        for (const poller of this.#pollersOf(connection)) poller.wake();
+      };
+      this.#keepers.set(served.name, startKeeper(served, { ...shared, ...own, recovered }));
+    }
+    this.#observe();
+  }
+
+  /** What GET /status says of this ingestor. */
+  async status(): Promise<unknown> {
+    const { store, connections } = this.parts;
+    await this.#counts.flush();
+    const names = connections.map((c) => c.name);
+    const [rows, watermarks] = await Promise.all([readConnections(store, names), readWatermarks(store, names)]);
+    return {
+      connections: rows.map((row) => ({
+        ...row,
+        webhook: { ...row.webhook, url: `${this.url}/webhooks/${row.name}` },
+        polls: watermarks
+          .filter((w) => w.connection === row.name)
+          .map(({ noun, watermark, polledAt, resuming }) => ({ noun, watermark, polledAt, resuming })),
+      })),
+    };
+  }
+
+  /** Polls now what is asked for, and says how it went. Throws `rejected` where nothing is called so. */
+  async pollNow(connection: string | undefined, noun: string | undefined): Promise<unknown> {
+    const chosen = this.#pollers.filter(
+      (p) => (!connection || p.connection === connection) && (!noun || p.noun === noun),
+    );
+    if (chosen.length === 0)
+      throw new SyncError(
+        'rejected',
+        'no poll is called so: give connection=<name> and perhaps noun=<noun> of this ingestor',
+      );
+    return { polls: await Promise.all(chosen.map(async (p) => report(p, await p.now()))) };
+  }
+
+  /** Stops taking webhooks and polling; what is under way ends first. */
+  async stop(): Promise<void> {
+    await this.#server?.close();
+    this.#stop.abort();
+    await Promise.all([...this.#pollers, ...this.#keepers.values()].map((loop) => loop.done));
+    await this.#counts.stop();
+    for (const stop of this.#unobserve) stop();
+    await Promise.all(this.parts.connections.map((c) => c.close()));
+  }
+
+  #pollersOf(connection: string): Poller[] {
+    return this.#pollers.filter((p) => p.connection === connection);
+  }
+
+  async #uninstalled(connection: string): Promise<void> {
+    await this.#states.set(connection, 'disconnected', 'the provider says that the app was removed');
+    this.#keepers.get(connection)?.wake();
+  }
+
+  #observe(): void {
+    const { store, connections } = this.parts;
+    const names = connections.map((c) => c.name);
+    this.#unobserve.push(
+      metrics.pollWatermarkAge.observe(async () =>
+        (await readWatermarks(store, names)).flatMap(({ connection, noun, watermark }) =>
+          watermark === null ? [] : [{ value: (Date.now() - watermark) / 1000, attributes: { connection, noun } }],
+        ),
+      ),
+      metrics.webhooksRegistered.observe(async () =>
+        (await readConnections(store, names)).map((c) => ({
+          value: c.webhook.state === 'registered' ? 1 : 0,
+          attributes: { connection: c.name },
+        })),
+      ),
+    );
+  }
+}
+
+function report(poller: Poller, outcome: PollOutcome): Record<string, unknown> {
+  const { connection, noun } = poller;
+  if (outcome.outcome !== 'failed') return { connection, noun, ...outcome };
+  return { connection, noun, outcome: 'failed', kind: outcome.error.kind, reason: outcome.error.message };
+}

@@ -1,0 +1,184 @@
+import { asSyncError, type SyncError } from '@syncline/contracts';
+import { type Logger, metrics } from '@syncline/runtime';
+import { pollIsDue, releaseLease, renewLease, type Store, takeLease } from '@syncline/store';
+import { backoffMs, createBell, pause } from './backoff.js';
+import type { Served } from './connection.js';
+import { LeaseLost, type PollResult, pollOnce } from './poll.js';
+import type { Sender } from './publish.js';
+import { createSeenStates } from './seen.js';
+import { firstSince } from './since.js';
+import type { ConnectionStates } from './state.js';
+
+/** What all pollers of a process share. */
+export interface PollerOptions {
+  store: Store;
+  sender: Sender;
+  log: Logger;
+  states: ConnectionStates;
+  /** Names this process among those that share the work; new at every start. */
+  holder: string;
+  intervalMs: number;
+  /** How long a poller that died keeps others waiting. */
+  leaseMs: number;
+  /** Longest pause after failures. */
+  backoffMsMax: number;
+  accepted(connection: string, receivedAt: number): void;
+  signal: AbortSignal;
+}
+
+/** How one attempt to poll ended. */
+export type PollOutcome =
+  | ({ outcome: 'polled' } & PollResult)
+  /** Another process polls, or did so less than an interval ago. */
+  | { outcome: 'elsewhere' | 'notDue' | 'lost' }
+  | { outcome: 'failed'; error: SyncError };
+
+/** The poll loop of one (connection, noun). */
+export interface Poller {
+  readonly connection: string;
+  readonly noun: string;
+  /** Polls now, also when none is due; after the one under way, if any. */
+  now(): Promise<PollOutcome>;
+  /** Ends a pause after failures: the connection works again. */
+  wake(): void;
+  /** Resolves when the loop has ended, after the signal was aborted. */
+  readonly done: Promise<void>;
+}
+
+/** Starts polling one kind of object of one connection, again and again until the signal. */
+export function startPoller(served: Served, noun: string, options: PollerOptions): Poller {
+  const bell = createBell();
+  const attempt = createAttempt(served, noun, options);
+  let last: Promise<unknown> = Promise.resolve();
+  const inTurn = (force: boolean): Promise<PollOutcome> => {
+    const run = last.then(() => attempt(force));
+    last = run;
+    return run;
+  };
+  const done = loop(served, noun, options, () => inTurn(false), bell);
+  return { connection: served.name, noun, now: () => inTurn(true), wake: () => bell.ring(), done };
+}
+
+async function loop(
+  served: Served,
+  noun: string,
+  options: PollerOptions,
+  poll: () => Promise<PollOutcome>,
+  bell: ReturnType<typeof createBell>,
+): Promise<void> {
+  const { signal, states, intervalMs } = options;
+  let failures = 0;
+  while (!signal.aborted) {
+    const wake = bell.next();
+    if (states.parked(served.name)) {
+      await pause(intervalMs, signal, wake);
+      continue;
+    }
+    const outcome = await poll();
+    if (outcome.outcome === 'failed') {
+      // A source that asks us to wait has not failed: nothing is counted.
+      if (outcome.error.kind !== 'throttled') failures++;
+      await noteFailure(served.name, noun, outcome.error, failures, options);
+      await pause(waitAfter(outcome.error, failures, options), signal, wake);
+      continue;
+    }
+    if (outcome.outcome === 'polled' && states.get(served.name) !== 'connected')
+      await states.set(served.name, 'connected', null);
+    failures = 0;
+    // Processes that share the work spread out by the jitter.
+    const share = outcome.outcome === 'polled' ? 1 : 0.5 + Math.random() / 2;
+    await pause(intervalMs * share, signal, wake);
+  }
+}
+
+async function noteFailure(
+  connection: string,
+  noun: string,
+  error: SyncError,
+  failures: number,
+  options: PollerOptions,
+): Promise<void> {
+  metrics.pollFailures.add(1, { connection, noun, kind: error.kind });
+  const level = error.kind === 'throttled' || failures > 1 ? 'debug' : error.kind === 'defect' ? 'error' : 'warn';
+  options.log[level]({ err: error, connection, noun, failures }, 'a poll failed');
+  await options.states.failed(connection, error, failures);
+}
+
+function waitAfter(error: SyncError, failures: number, options: PollerOptions): number {
+  const ownMs = backoffMs(Math.max(1, failures), { firstMs: 500, mostMs: options.backoffMsMax });
+  // Never before the source's own wish, and not all at once after it.
+  return error.retryAfterMs === undefined ? ownMs : error.retryAfterMs + backoffMs(0, { firstMs: 500, mostMs: 500 });
+}
+
+/** One attempt: lease, due, poll, release. Never throws. */
+function createAttempt(served: Served, noun: string, options: PollerOptions): (force: boolean) => Promise<PollOutcome> {
+  const { store, holder, leaseMs, log } = options;
+  const name = `poll:${served.name}:${noun}`;
+  const seen = createSeenStates();
+  const since = firstSince(served.context.settings, Date.now());
+  // Who polled last polls next, unless it is late: it knows which states of the overlap are published already.
+  let mine = false;
+  return async (force) => {
+    let token: number | null = null;
+    let renewing: { signal: AbortSignal; stop(): void } | null = null;
+    try {
+      if (options.signal.aborted) return { outcome: 'lost' };
+      const patience = options.intervalMs * (mine ? 0.9 : 1.5);
+      if (!force && !(await pollIsDue(store, served.name, noun, patience))) {
+        mine = false;
+        return { outcome: 'notDue' };
+      }
+      token = await takeLease(store, { name, holder, ttlMs: leaseMs });
+      if (token === null) return { outcome: 'elsewhere' };
+      renewing = keepLease(store, { name, holder, token, ttlMs: leaseMs }, options.signal);
+      const { sender, accepted } = options;
+      const { signal } = renewing;
+      const result = await pollOnce({
+        served,
+        noun,
+        token,
+        firstSince: since,
+        store,
+        sender,
+        seen,
+        log,
+        accepted,
+        signal,
+      });
+      mine = true;
+      return { outcome: 'polled', ...result };
+    } catch (thrown) {
+      if (thrown instanceof LeaseLost || options.signal.aborted) return { outcome: 'lost' };
+      return { outcome: 'failed', error: asSyncError(thrown) };
+    } finally {
+      renewing?.stop();
+      if (token !== null)
+        await releaseLease(store, { name, holder, token }).catch((err) =>
+          log.debug({ err, name }, 'a lease runs out by itself'),
+        );
+    }
+  };
+}
+
+/** Renews a lease while work goes on; its signal is aborted where the lease was lost or may have been, or the service stops. */
+function keepLease(
+  store: Store,
+  lease: { name: string; holder: string; token: number; ttlMs: number },
+  stopping: AbortSignal,
+): { signal: AbortSignal; stop(): void } {
+  const lost = new AbortController();
+  let heldUntil = performance.now() + lease.ttlMs;
+  const timer = setInterval(() => {
+    const asked = performance.now();
+    renewLease(store, lease).then(
+      (held) => {
+        if (held) heldUntil = asked + lease.ttlMs;
+        else lost.abort();
+      },
+      () => {
+        if (performance.now() > heldUntil) lost.abort();
+      },
+    );
+  }, lease.ttlMs / 3);
+  return { signal: AbortSignal.any([lost.signal, stopping]), stop: () => clearInterval(timer) };
+}
