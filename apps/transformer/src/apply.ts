@@ -11,7 +11,7 @@ import {
   takeHeld,
   takeHeldForCreate,
 } from '@syncline/store';
-import type { ObservationStep, ReceiptStep, Step } from './decode.js';
+import { type ObservationStep, observedStep, type ReceiptStep, type Step } from './decode.js';
 import { addKey, type Entries, type Entry, entryById, entryByKey, lockEntries, lockMore } from './entries.js';
 import { answer } from './merge/answer.js';
 import { mustWait, observe } from './merge/observe.js';
@@ -80,7 +80,7 @@ async function applyReceipt(at: Attempt, step: ReceiptStep): Promise<Entry[]> {
   await closeIntent(at.tx, r.id, r.connection, r.noun);
   const source = sourceKey(r.connection, r.noun);
   const { entry, touched } = await linkCreated(at, step, found, source);
-  if (r.observed) fillReferences(at.entries, asObservation(step, r.observed, source), at.topology);
+  if (r.observed) fillReferences(at.entries, observedStep(step, r.observed), at.topology);
   if (answer(at.topology.context(entry.kind), entry.state, source, r)) entry.cause = step;
   return [
     ...touched,
@@ -193,23 +193,3 @@ function heldRow(step: ObservationStep, id: string | null) {
   const { observation, envelope, connection, provider } = step;
   return { id, connection, kind: observation.kind as Kind, noun: observation.noun, provider, observation, envelope };
 }
-
-const asObservation = (step: ReceiptStep, observation: Observation, source: SourceKey): ObservationStep => ({
-  type: 'observation',
-  record: step.record,
-  envelope: {
-    eventId: '',
-    connection: step.receipt.connection,
-    type: 'receipt',
-    externalId: observation.externalId,
-    occurredAt: null,
-    origin: 'webhook',
-    apiVersion: null,
-    receivedAt: step.receipt.at,
-    readAt: null,
-  },
-  provider: step.provider,
-  connection: step.receipt.connection,
-  source,
-  observation,
-});

@@ -25,6 +25,13 @@ export interface Mapped {
   changed: Record<string, number>;
 }
 
+/** Another batch gave a natural key to a record at the same moment: this one is rolled back and mapped again. */
+export class KeyTaken extends SyncError {
+  constructor() {
+    super('transient', 'another batch made the same record at the same moment');
+  }
+}
+
 export interface BatchPlace {
   topic: string;
   partition: number;
@@ -64,8 +71,7 @@ export async function mapBatch(
     changed: out.changed,
     progress: place,
   };
-  if (!(await writeBatch(tx, written)))
-    throw new SyncError('transient', 'another batch made the same record at the same moment');
+  if (!(await writeBatch(tx, written))) throw new KeyTaken();
   return out;
 }
 

@@ -56,6 +56,24 @@ export function decode(record: InboundRecord, topology: Topology): Step[] {
   return mapRaw(record, topic.noun, envelope, connector);
 }
 
+/** What a receipt says of its target's object, as a message of that connection. */
+export function observedStep(step: ReceiptStep, observation: Observation): ObservationStep {
+  const { receipt, record, provider } = step;
+  const envelope: RawEnvelope = {
+    eventId: `receipt:${receipt.revision}`,
+    connection: receipt.connection,
+    type: 'receipt',
+    externalId: observation.externalId,
+    occurredAt: null,
+    origin: 'webhook',
+    apiVersion: null,
+    receivedAt: receipt.at,
+    readAt: null,
+  };
+  const source = sourceKey(receipt.connection, receipt.noun);
+  return { type: 'observation', record, envelope, provider, connection: receipt.connection, source, observation };
+}
+
 function mapRaw(record: InboundRecord, noun: string, envelope: RawEnvelope, connector: Connector): ObservationStep[] {
   const object = connector.objects[noun];
   if (!object) throw new SyncError('unmappable', `${connector.provider} has no object ${noun}`);

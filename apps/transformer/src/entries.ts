@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Kind } from '@syncline/contracts';
 import { type Db, findIdentities, type IdentityKey, lockRecords, type RecordRow } from '@syncline/store';
-import type { ObservationStep, Step } from './decode.js';
+import { type ObservationStep, observedStep, type Step } from './decode.js';
 import { readState } from './document.js';
-import { emptyState, type MergeState, type SourceKey } from './merge/state.js';
+import { emptyState, type MergeState, type SourceKey, sourceKey } from './merge/state.js';
 import type { Topology } from './topology.js';
 
 /** A record as a batch works on it, locked. */
@@ -91,9 +91,10 @@ function keysOf(step: Step, topology: Topology): IdentityKey[] {
   if (step.type === 'observation')
     return [ownKey(step), ...naturalKeys(step), ...referenceKeys(step, topology).map((r) => r.key)];
   const { receipt } = step;
-  return receipt.type === 'receipt' && receipt.externalId !== null
-    ? [{ kind: receipt.kind, scope: `${receipt.connection}/${receipt.noun}`, key: receipt.externalId }]
-    : [];
+  if (receipt.type !== 'receipt') return [];
+  const own = { kind: receipt.kind, scope: sourceKey(receipt.connection, receipt.noun), key: receipt.externalId ?? '' };
+  const references = receipt.observed ? referenceKeys(observedStep(step, receipt.observed), topology) : [];
+  return [...(receipt.externalId === null ? [] : [own]), ...references.map((r) => r.key)];
 }
 
 function entryOf(row: RecordRow): Entry {

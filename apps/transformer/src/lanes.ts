@@ -1,7 +1,7 @@
 import { asSyncError } from '@syncline/contracts';
 import { type Batch, FencedError, type KafkaSettings, type Outcome, TransactionalPublisher } from '@syncline/messaging';
 import { readProgress, type Store } from '@syncline/store';
-import { mapBatch, sendEvents } from './batch.js';
+import { type BatchPlace, KeyTaken, mapBatch, sendEvents } from './batch.js';
 import { decode, type Step } from './decode.js';
 import type { Topology } from './topology.js';
 
@@ -69,9 +69,25 @@ export class Lanes {
     const next = (records.at(-1)?.offset ?? 0n) + 1n;
     if (batch.takeover) lane.forceBelow = (await readProgress(this.store, topic, partition))?.next ?? null;
     const force = batch.takeover || (lane.forceBelow !== null && first < lane.forceBelow);
+    const place = { topic, partition, from: first, next };
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#commit(lane, steps, place, force);
+        break;
+      } catch (thrown) {
+        if (thrown instanceof FencedError) lane.fencedAt ??= Date.now();
+        // Two partitions made the same record at once: nothing was sent, and the next look finds the other's.
+        if (!(thrown instanceof KeyTaken) || attempt === 5) throw thrown;
+      }
+    }
+    if (lane.forceBelow !== null && next >= lane.forceBelow) lane.forceBelow = null;
+  }
+
+  /** Maps in one PostgreSQL transaction and publishes inside its row locks: acknowledged by Kafka, then committed here, then there. */
+  async #commit(lane: Lane, steps: readonly Step[], place: BatchPlace, force: boolean): Promise<void> {
     const tx = await this.store.begin();
     try {
-      const { events } = await mapBatch(tx, this.topology, steps, { topic, partition, from: first, next }, force);
+      const { events } = await mapBatch(tx, this.topology, steps, place, force);
       if (events.length === 0) return await tx.commit();
       const kafka = await lane.publisher.begin();
       try {
@@ -84,10 +100,8 @@ export class Lanes {
       await kafka.commit();
     } catch (thrown) {
       await tx.rollback();
-      if (thrown instanceof FencedError) lane.fencedAt ??= Date.now();
       throw thrown;
     }
-    if (lane.forceBelow !== null && next >= lane.forceBelow) lane.forceBelow = null;
   }
 
   async #lane(topic: string, partition: number): Promise<Lane> {

@@ -13,7 +13,16 @@ export type Verdict = { ok: true } | { ok: false; reason: 'absent' | 'malformed'
 
 /** What a verified and parsed webhook says. */
 export type Delivery =
-  | { kind: 'item'; item: RawItem; eventId: string; type: string; occurredAt: number | null; apiVersion: string | null }
+  | {
+      kind: 'item';
+      item: RawItem;
+      eventId: string;
+      type: string;
+      occurredAt: number | null;
+      apiVersion: string | null;
+      /** Objects that this message shows to have changed and does not carry: the engine reads them soon after. */
+      also?: readonly { noun: string; externalId: string }[];
+    }
   /** Nothing to sync (a topic we did not ask for, a test ping): answered 2xx and counted. */
   | { kind: 'ignored'; type: string }
   /** The provider says our app was removed: the connection is shown as disconnected. */

@@ -1,16 +1,15 @@
-import { execFile } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { databaseRole, databases } from './postgres.js';
-import { kafkaIsReady, postgresIsReady } from './probe.js';
-import { runToEnd } from './process.js';
+import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import type { ContainerRuntimeClient, StartedTestContainer } from 'testcontainers';
+import { type ContainerSpec, containerSpecs, dataVolume, stateLabels } from './docker-specs.js';
 import type { OnExit, Service, ServiceName } from './service.js';
 
-// The docker command line rather than a library: it binds ports to 127.0.0.1 and names the containers, so that those of a
-// killed start are found again.
-const images = { kafka: 'apache/kafka:4.4.0', postgres: 'postgres:18.4' } as const;
+// testcontainers is loaded where a daemon may be, and nowhere else: a native start is spared its 90 packages.
 const pullMsMax = 10 * 60_000;
-const commandMsMax = 60_000;
+const answerMsMax = 5_000;
 const readyMsMax = 120_000;
+const stopSeconds = 15;
 
 /** Where and how the containers run. */
 export interface DockerOptions {
@@ -21,20 +20,12 @@ export interface DockerOptions {
   readonly onExit?: OnExit;
 }
 
-interface ContainerSpec {
-  readonly name: ServiceName;
-  readonly port: number;
-  readonly containerPort: number;
-  readonly dataPath: string;
-  readonly env: Readonly<Record<string, string>>;
-  readonly isReady: () => Promise<boolean>;
-}
-
-/** True when a Docker daemon answers. */
+/** True when a Docker daemon of this machine answers. One elsewhere would publish its ports elsewhere. */
 export async function dockerAnswers(): Promise<boolean> {
+  if (!daemonIsPossible()) return false;
   try {
-    await docker(['version', '--format', '{{.Server.Version}}'], 5_000);
-    return true;
+    const { info } = await within(runtime(), answerMsMax, 'the Docker daemon did not answer');
+    return ['localhost', '127.0.0.1', '::1'].includes(info.containerRuntime.host);
   } catch {
     return false;
   }
@@ -42,129 +33,185 @@ export async function dockerAnswers(): Promise<boolean> {
 
 /** Both services as containers with a named volume each. */
 export function dockerServices(options: DockerOptions): Service[] {
-  const { ports, password } = options;
-  const kafka: ContainerSpec = {
-    name: 'kafka',
-    port: ports.kafka,
-    containerPort: 9092,
-    dataPath: '/var/lib/kafka/data',
-    env: kafkaEnv(ports.kafka),
-    isReady: () => kafkaIsReady(ports.kafka),
-  };
-  const postgres: ContainerSpec = {
-    name: 'postgres',
-    port: ports.postgres,
-    containerPort: 5432,
-    dataPath: '/var/lib/postgresql',
-    env: { POSTGRES_USER: databaseRole, POSTGRES_PASSWORD: password, POSTGRES_DB: databases.store },
-    isReady: () => postgresIsReady(ports.postgres, databaseRole, databases.store),
-  };
-  return [containerService(kafka, options), containerService(postgres, options)];
+  return containerSpecs(options.ports, options.password).map((spec) => containerService(spec, options));
 }
 
-/** Removes what earlier starts with this state folder left in Docker. */
+/** Removes the containers that a killed starter left, so that their ports are free again; returns their services. */
+export async function removeContainers(stateDir: string, name?: ServiceName): Promise<ServiceName[]> {
+  const { dockerode } = (await runtime()).container;
+  const label = Object.entries(stateLabels(stateDir, name)).map(([key, value]) => `${key}=${value}`);
+  const found = await dockerode.listContainers({ all: true, filters: { label } });
+  await Promise.all(
+    found.map(async ({ Id, State }) => {
+      const container = dockerode.getContainer(Id);
+      // A paused process does not hear that it is to end.
+      if (State === 'paused') await container.unpause().catch(unlessStatus(404, 409, 500));
+      await container.stop({ t: stopSeconds }).catch(unlessStatus(304, 404));
+      // v: the images' own volumes without a name. 409: the removal is under way already.
+      await container.remove({ force: true, v: true }).catch(unlessStatus(404, 409));
+    }),
+  );
+  return (['kafka', 'postgres'] as const).filter((each) =>
+    found.some(({ Labels }) => isSubset(stateLabels(stateDir, each), Labels)),
+  );
+}
+
+/** Removes what earlier starts with this state folder left in Docker, data and all. */
 export async function removeDockerData(stateDir: string): Promise<void> {
+  await removeContainers(stateDir);
+  const { dockerode } = (await runtime()).container;
   for (const name of ['kafka', 'postgres'] as const) {
-    await docker(['rm', '-f', containerName(stateDir, name)], commandMsMax).catch(() => {});
-    await docker(['volume', 'rm', '-f', containerName(stateDir, name)], commandMsMax);
+    await dockerode.getVolume(dataVolume(stateDir, name)).remove().catch(unlessStatus(404));
   }
 }
 
 function containerService(spec: ContainerSpec, options: DockerOptions): Service {
-  const container = containerName(options.stateDir, spec.name);
-  let watched: object | undefined;
-  const watch = () => {
-    const own = {};
-    watched = own;
-    execFile('docker', ['wait', container], (error, stdout) => {
-      if (watched !== own) return;
-      watched = undefined;
-      options.onExit?.(spec.name, error ? 'container gone' : `exit code ${stdout.trim()}`);
-    });
+  let running: StartedTestContainer | undefined;
+  let stop = new AbortController();
+  const current = async () => {
+    if (!running) throw new Error(`${spec.name} is not running`);
+    return (await runtime()).container.getById(running.getId());
+  };
+  const watch = async (own: StartedTestContainer) => {
+    const how = await (await current()).wait().then(
+      ({ StatusCode }: { StatusCode: number }) => `exit code ${StatusCode}`,
+      () => 'container gone',
+    );
+    if (running !== own) return;
+    running = undefined;
+    options.onExit?.(spec.name, how);
   };
   return {
     name: spec.name,
     process: () => undefined,
     async start() {
-      await docker(['rm', '-f', container], commandMsMax).catch(() => {});
-      const image = images[spec.name];
-      const known = await docker(['image', 'inspect', '-f', '{{.Id}}', image], commandMsMax).catch(() => undefined);
-      if (known === undefined) {
-        options.onStep(`Pulling ${image}`);
-        await docker(['pull', '-q', image], pullMsMax);
-      }
-      // Values travel in the environment, so that the password is not seen in the list of processes.
-      const env = Object.keys(spec.env).flatMap((name) => ['-e', name]);
-      const publish = ['-p', `127.0.0.1:${spec.port}:${spec.containerPort}`, '-v', `${container}:${spec.dataPath}`];
-      await docker(['run', '-d', '--name', container, ...publish, ...env, image], commandMsMax, spec.env);
-      const end = Date.now() + readyMsMax;
-      while (!(await spec.isReady())) {
-        if (Date.now() > end) throw new Error(`container ${container} was not ready after ${readyMsMax} ms`);
-        await new Promise((resolve) => setTimeout(resolve, 200));
-      }
-      if (spec.name === 'postgres') await createWarehouse(container);
-      watch();
+      stop = new AbortController();
+      const { signal } = stop;
+      await removeContainers(options.stateDir, spec.name);
+      await untilAborted(pull(spec, options.onStep), signal);
+      const own = await startContainer(spec, options.stateDir, signal);
+      signal.throwIfAborted();
+      running = own;
+      void watch(own);
     },
     async stop() {
-      watched = undefined;
-      await docker(['stop', '-t', '15', container], commandMsMax).catch(() => {});
-      await docker(['rm', '-f', container], commandMsMax).catch(() => {});
+      running = undefined;
+      stop.abort(new Error(`${spec.name} was stopped before it was ready`));
+      await removeContainers(options.stateDir, spec.name);
     },
-    signal: async (name) => {
-      if (name === 'SIGSTOP') await docker(['pause', container], commandMsMax);
-      else if (name === 'SIGCONT') await docker(['unpause', container], commandMsMax);
-      else await docker(['kill', '-s', name, container], commandMsMax);
+    async signal(name) {
+      const container = await current();
+      if (name === 'SIGSTOP') await container.pause();
+      else if (name === 'SIGCONT') await container.unpause();
+      else await container.kill({ signal: name });
     },
   };
 }
 
-async function createWarehouse(container: string): Promise<void> {
-  const psql = ['exec', container, 'psql', '-U', databaseRole, '-d', databases.store, '-tAc'];
-  const there = await docker(
-    [...psql, `SELECT count(*) FROM pg_database WHERE datname = '${databases.warehouse}'`],
-    commandMsMax,
-  );
-  if (there.trim() === '0') await docker([...psql, `CREATE DATABASE ${databases.warehouse}`], commandMsMax);
+async function pull(spec: ContainerSpec, onStep: (line: string) => void): Promise<void> {
+  const { ImageName } = await import('testcontainers');
+  const image = ImageName.fromString(spec.image);
+  const client = (await runtime()).image;
+  if (await client.exists(image)) return;
+  onStep(`Pulling ${spec.image}`);
+  await within(client.pull(image), pullMsMax, `${spec.image} was not pulled`);
 }
 
-/**
- * The image builds its configuration from KAFKA_*. Clients come from outside and are told the published port, which leads
- * nowhere inside the container: the broker reaches itself (transaction markers go that way) on a listener of its own.
- */
-function kafkaEnv(port: number): Record<string, string> {
+async function startContainer(
+  spec: ContainerSpec,
+  stateDir: string,
+  signal: AbortSignal,
+): Promise<StartedTestContainer> {
+  const { GenericContainer } = await import('testcontainers');
+  class LocalContainer extends GenericContainer {
+    /** withExposedPorts publishes on every address of the machine; here on 127.0.0.1 only. */
+    withLocalPort(container: number, host: number): this {
+      this.withExposedPorts({ container, host });
+      this.hostConfig.PortBindings = { [`${container}/tcp`]: [{ HostIp: '127.0.0.1', HostPort: String(host) }] };
+      return this;
+    }
+    protected override async beforeContainerCreated(): Promise<void> {
+      signal.throwIfAborted();
+    }
+  }
+  const volume = dataVolume(stateDir, spec.name);
+  const started = await new LocalContainer(spec.image)
+    .withName(volume)
+    .withLabels(stateLabels(stateDir, spec.name))
+    .withLocalPort(spec.containerPort, spec.port)
+    .withBindMounts([{ source: volume, target: spec.dataPath }])
+    .withEnvironment({ ...spec.env })
+    // No Ryuk: it would end the services of a killed starter, which the next start is to find, and stay after a stop.
+    .withAutoCleanup(false)
+    .withWaitStrategy(readiness(spec, signal))
+    .withStartupTimeout(readyMsMax)
+    .start();
+  for (const command of spec.afterStart) {
+    const { exitCode, output } = await started.exec([...command]);
+    if (exitCode !== 0) throw new Error(`${spec.name}: ${command[0]} ended with ${exitCode}: ${output.trim()}`);
+  }
+  return started;
+}
+
+/** Waits as the native services are waited for: until the published port answers in the service's own protocol. */
+function readiness(spec: ContainerSpec, signal: AbortSignal) {
+  let waitMsMax = readyMsMax;
   return {
-    KAFKA_NODE_ID: '1',
-    KAFKA_PROCESS_ROLES: 'broker,controller',
-    KAFKA_LISTENERS: 'CLIENTS://:9092,PLAINTEXT://localhost:29092,CONTROLLER://localhost:9093',
-    KAFKA_ADVERTISED_LISTENERS: `CLIENTS://127.0.0.1:${port},PLAINTEXT://localhost:29092`,
-    KAFKA_LISTENER_SECURITY_PROTOCOL_MAP: 'CLIENTS:PLAINTEXT,PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
-    KAFKA_INTER_BROKER_LISTENER_NAME: 'PLAINTEXT',
-    KAFKA_CONTROLLER_LISTENER_NAMES: 'CONTROLLER',
-    KAFKA_CONTROLLER_QUORUM_VOTERS: '1@localhost:9093',
-    KAFKA_LOG_DIRS: '/var/lib/kafka/data',
-    KAFKA_AUTO_CREATE_TOPICS_ENABLE: 'false',
-    KAFKA_MESSAGE_MAX_BYTES: '1114112',
-    KAFKA_BROKER_SESSION_TIMEOUT_MS: '3000',
-    KAFKA_BROKER_HEARTBEAT_INTERVAL_MS: '1000',
-    KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR: '1',
-    KAFKA_OFFSETS_TOPIC_NUM_PARTITIONS: '4',
-    KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR: '1',
-    KAFKA_TRANSACTION_STATE_LOG_MIN_ISR: '1',
-    KAFKA_TRANSACTION_STATE_LOG_NUM_PARTITIONS: '4',
-    KAFKA_SHARE_COORDINATOR_STATE_TOPIC_REPLICATION_FACTOR: '1',
-    KAFKA_SHARE_COORDINATOR_STATE_TOPIC_MIN_ISR: '1',
-    KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS: '0',
+    async waitUntilReady(container: { inspect(): Promise<{ State: { Running: boolean; ExitCode: number } }> }) {
+      const end = Date.now() + waitMsMax;
+      while (!(await spec.isReady())) {
+        signal.throwIfAborted();
+        const { State } = await container.inspect();
+        if (!State.Running)
+          throw new Error(`the container of ${spec.name} ended at once with exit code ${State.ExitCode}`);
+        if (Date.now() > end) throw new Error(`the container of ${spec.name} was not ready after ${waitMsMax} ms`);
+        await new Promise((resolve) => setTimeout(resolve, 200));
+      }
+    },
+    withStartupTimeout(ms: number) {
+      waitMsMax = ms;
+      return this;
+    },
+    isStartupTimeoutSet: () => true,
+    getStartupTimeout: () => waitMsMax,
   };
 }
 
-function containerName(stateDir: string, name: ServiceName): string {
-  return `syncline-${createHash('sha256').update(stateDir).digest('hex').slice(0, 10)}-${name}`;
+async function runtime(): Promise<ContainerRuntimeClient> {
+  const { getContainerRuntimeClient } = await import('testcontainers');
+  return getContainerRuntimeClient();
 }
 
-function docker(
-  args: readonly string[],
-  timeoutMs: number,
-  env: Readonly<Record<string, string>> = {},
-): Promise<string> {
-  return runToEnd('docker', args, { timeoutMs, env: { ...process.env, ...env } });
+/** Whether one of the places is there at which testcontainers looks for a daemon. */
+function daemonIsPossible(): boolean {
+  if (process.platform === 'win32' || process.env.DOCKER_HOST) return true;
+  const folders = ['/var/run', join(homedir(), '.docker/run'), join(homedir(), '.docker/desktop')];
+  const ownRun = process.env.XDG_RUNTIME_DIR ?? `/run/user/${process.getuid?.()}`;
+  const places = [...folders, ownRun].map((folder) => join(folder, 'docker.sock'));
+  return [...places, join(homedir(), '.testcontainers.properties')].some((path) => existsSync(path));
 }
+
+const isSubset = (part: Readonly<Record<string, string>>, whole: Readonly<Record<string, string>>): boolean =>
+  Object.entries(part).every(([key, value]) => whole[key] === value);
+
+/** Lets answers of the daemon pass that say what is wanted: gone, ended. */
+function unlessStatus(...statuses: readonly number[]): (error: { statusCode?: number }) => void {
+  return (error) => {
+    if (!statuses.includes(error.statusCode ?? 0)) throw error;
+  };
+}
+
+/** The work goes on behind a caller who no longer waits. */
+async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  return await new Promise<T>((resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    work.then(resolve, reject);
+  });
+}
+
+const within = <T>(work: Promise<T>, timeoutMs: number, what: string): Promise<T> => {
+  const timer = new AbortController();
+  const id = setTimeout(() => timer.abort(new Error(`${what} within ${timeoutMs} ms`)), timeoutMs);
+  return untilAborted(work, timer.signal).finally(() => clearTimeout(id));
+};

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { dockerAnswers, dockerServices, removeDockerData } from './docker.js';
+import { dockerAnswers, dockerServices, removeContainers, removeDockerData } from './docker.js';
 import { externalAddresses, reachExternal } from './external.js';
 import { type ExtraListener, kafkaService } from './kafka.js';
 import { databases, databaseUrl, postgresService } from './postgres.js';
@@ -90,7 +90,9 @@ async function startOwn(options: InfraOptions, wish: InfraKind | undefined, give
   if (kind === 'docker') {
     if (docker) return startKind('docker', options, before, giveBack);
     const why = wish ? 'INFRA=docker is set' : `the data of ${stateDir} is in Docker volumes`;
-    throw new Error(`${why}, but no Docker daemon answers: start Docker, or use another way and another folder`);
+    throw new Error(
+      `${why}, but no Docker daemon of this machine answers: start Docker, or use another way and another folder`,
+    );
   }
   if (!docker) return startKind('native', options, before, giveBack);
   try {
@@ -112,6 +114,9 @@ async function startKind(
   const { stateDir, onStep = () => {}, onExit, extraListener } = options;
   const logDir = resolve(options.logDir ?? join(stateDir, 'logs'));
   mkdirSync(logDir, { recursive: true });
+  if (kind === 'docker') {
+    for (const name of await removeContainers(stateDir)) onStep(`Removed the container of ${name} of an earlier start`);
+  }
   const names = ['kafka', 'kafkaController', 'postgres', ...(extraListener ? ['kafkaExtra' as const] : [])] as const;
   const ports: Record<(typeof names)[number], number> = await choosePorts(names, before.ports);
   if (!before.databasePassword && existsSync(join(stateDir, 'postgres'))) {

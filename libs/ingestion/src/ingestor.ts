@@ -9,6 +9,7 @@ import type { IngestorEnv } from './env.js';
 import { type Keeper, startKeeper } from './keeper.js';
 import { type Poller, type PollOutcome, startPoller } from './poller.js';
 import type { Sender } from './publish.js';
+import { type AlsoReader, createAlsoReader } from './read-also.js';
 import { type ConnectionStates, trackStates } from './state.js';
 import { startWebhookServer, type WebhookServer } from './webhook-server.js';
 
@@ -41,6 +42,7 @@ export class Ingestor {
   #pollers: Poller[] = [];
   #keepers = new Map<string, Keeper>();
   #server: WebhookServer | null = null;
+  #also: AlsoReader | null = null;
 
   constructor(private readonly parts: IngestorParts) {
     this.#counts = countAccepted(parts.store, parts.log);
@@ -58,11 +60,14 @@ export class Ingestor {
     const rows = connections.map((c) => ({ name: c.name, provider: connector.provider }));
     await addConnections(store, rows);
     const accepted = (connection: string, receivedAt: number) => this.#counts.add(connection, receivedAt);
+    const also = createAlsoReader({ sender, log, accepted, signal: this.#stop.signal });
+    this.#also = also;
     this.#server = await startWebhookServer({
       connections,
       sender,
       log,
       accepted,
+      readAlso: (served, objects) => also.read(served, objects),
       uninstalled: (name) => void this.#uninstalled(name),
       publishMsMax: times.publishMsMax ?? 4_500,
       host: env.HTTP_HOST,
@@ -124,6 +129,7 @@ export class Ingestor {
     await this.#server?.close();
     this.#stop.abort();
     await Promise.all([...this.#pollers, ...this.#keepers.values()].map((loop) => loop.done));
+    await this.#also?.done();
     await this.#counts.stop();
     for (const stop of this.#unobserve) stop();
     await Promise.all(this.parts.connections.map((c) => c.close()));

@@ -26,6 +26,7 @@ const start = (over: Partial<WebhookServerOptions> = {}) =>
     sender: producer,
     log,
     accepted: (connection) => accepted.push(connection),
+    readAlso: () => {},
     uninstalled: (connection) => uninstalled.push(connection),
     publishMsMax: 2_000,
     host: '127.0.0.1',

@@ -12,6 +12,8 @@ export interface WebhookDependencies {
   log: Logger;
   /** After a message is durable. */
   accepted(connection: string, receivedAt: number): void;
+  /** Objects that a durable message names and does not carry. */
+  readAlso(served: Served, objects: readonly { noun: string; externalId: string }[]): void;
   /** The provider says our app was removed. */
   uninstalled(connection: string): void;
   /** Bound for the durable publish: providers give up waiting after about 5 s. */
@@ -76,6 +78,7 @@ async function acceptVerified(served: Served, request: WebhookRequest, deps: Web
   });
   await bounded(sending, deps, served.name);
   deps.accepted(served.name, request.receivedAt);
+  if (delivery.also?.length) deps.readAlso(served, delivery.also);
 }
 
 /** A verified message that its connector cannot place is bad input: the provider shall see a refusal, and we a log line. */

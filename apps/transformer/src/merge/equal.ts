@@ -19,7 +19,13 @@ export function equal(a: Json | undefined, b: Json | undefined): boolean {
   return count === 0;
 }
 
-/** A value that says nothing: null, an empty text, an empty list. */
+/** A value that says nothing: null, an empty text, an empty list, a status its source does not know itself. */
 export function isEmpty(value: Json | undefined): boolean {
-  return value === undefined || value === null || value === '' || (Array.isArray(value) && value.length === 0);
+  return (
+    value === undefined ||
+    value === null ||
+    value === '' ||
+    value === 'unknown' ||
+    (Array.isArray(value) && value.length === 0)
+  );
 }

@@ -183,9 +183,19 @@ describe('events', () => {
       type: 'tracker.updated',
       occurredAt: Date.parse('2026-11-05T16:20:32.123Z'),
       apiVersion: null,
+      also: [],
     });
     const bought = fixture('shipment/bought-event').body;
     expect(parse(request('', {}), bought)).toMatchObject({ kind: 'item', item: { noun: 'shipment' } });
+  });
+
+  it('of a bought label name its shipment, which no Event of its own tells of', () => {
+    const made = { ...(JSON.parse(eventText) as { result: object }), description: 'tracker.created' };
+    const withShipment = { ...made, result: { ...made.result, shipment_id: 'shp_1' } };
+    expect(parse(request('', {}), withShipment)).toMatchObject({ also: [{ noun: 'shipment', externalId: 'shp_1' }] });
+    expect(parse(request('', {}), { ...made, result: { ...made.result, shipment_id: null } })).toMatchObject({
+      also: [],
+    });
   });
 
   it.each(['batch.updated', 'refund.successful', 'shipment.invoice.created', 'scan_form.created'])(

@@ -8,7 +8,7 @@ import {
   type WebhookSpec,
 } from '@syncline/connector-sdk';
 import { SyncError } from '@syncline/contracts';
-import { idOf, nounOf, text, timeOf, type Wire, webhooksPath, wire, wires } from './api.js';
+import { idOf, type Noun, nounOf, text, timeOf, type Wire, webhooksPath, wire, wires } from './api.js';
 
 const prefix = 'hmac-sha256-hex=';
 const ageMsMax = 300_000;
@@ -77,7 +77,14 @@ export function parse(request: WebhookRequest, body: unknown): Delivery {
     type,
     occurredAt: timeOf(event.created_at),
     apiVersion: null,
+    also: boughtWith(type, noun, result),
   };
+}
+
+/** EasyPost has no Event for a bought label: its tracker's first one names the shipment, which holds reference and cost. */
+function boughtWith(type: string, noun: Noun, result: Wire): { noun: Noun; externalId: string }[] {
+  const shipment = type === 'tracker.created' && noun === 'tracker' ? text(result.shipment_id) : null;
+  return shipment === null ? [] : [{ noun: 'shipment', externalId: shipment }];
 }
 
 /**

@@ -1,0 +1,162 @@
+import type { Connector } from '@syncline/connector-sdk';
+import { canonicalTopic, declaredTopics, type Kind, kinds, receiptsTopic, SyncError } from '@syncline/contracts';
+import { checkTopics, type KafkaSettings, MicroBatchProducer } from '@syncline/messaging';
+import {
+  createLogger,
+  loadSynclineConfig,
+  type ProviderSchemas,
+  type RunningService,
+  readEnv,
+  type SynclineConfig,
+  startService,
+  targetsOf,
+} from '@syncline/runtime';
+import { checkStore, openStore } from '@syncline/store';
+import { type Timing, timingDefault } from './object-target.js';
+import { type BatchProvider, serveBatches } from './serve-batches.js';
+import { serveObjects } from './serve-objects.js';
+import type { ServedTarget, TargetConnection } from './served.js';
+import { observeWriter, writerRoutes, writerStatus } from './status.js';
+import { writerEnv } from './writer-env.js';
+
+/** How long requests under way may still take in a shutdown, and how long their rows after those were ended. */
+const graceMs = 3_500;
+const afterAbortMs = 1_000;
+
+export type WriterOptions = ({ connector: Connector } | { batch: BatchProvider }) & {
+  env?: NodeJS.ProcessEnv;
+  timing?: Partial<Timing>;
+  /** False leaves signals to the caller. */
+  ownsProcess?: boolean;
+};
+
+/**
+ * Starts the writer of one provider: a consumer group `writer.<connection>` for each connection of it that a flow goes to.
+ * Throws a ConfigError or a SyncError with a sentence where it cannot start: the environment, syncline.yaml, topics or
+ * migrations that are missing.
+ */
+export async function startWriter(options: WriterOptions): Promise<RunningService> {
+  const provider = 'connector' in options ? options.connector.provider : options.batch.provider;
+  const env = readEnv(writerEnv, options.env ?? process.env);
+  const config = loadSynclineConfig(env.SYNCLINE_CONFIG, options.env ?? process.env, [schemasOf(options)], {
+    othersUnchecked: true,
+  });
+  const connections = connectionsOf(config, provider, env.CONNECTIONS);
+  const name = `writer-${provider}`;
+  const log = createLogger(name, env.LOG_LEVEL);
+  const kafka: KafkaSettings = {
+    brokers: env.KAFKA_BROKERS,
+    clientId: name,
+    log: ({ level, msg, ...rest }) => log[level](rest, msg),
+  };
+  await refuseWhereMissing(kafka, env.DATABASE_URL, config, connections, 'connector' in options ? provider : null);
+  const stopping = new AbortController();
+  const store = await openStore({ url: env.DATABASE_URL, role: 'delivery', applicationName: name });
+  const sender = new MicroBatchProducer(kafka);
+  const shared = { kafka, flows: config.flows, store, log };
+  const timing = { ...timingDefault, settleMs: env.SETTLE_MS, ...options.timing };
+  const served: ServedTarget[] = connections.map((connection) =>
+    'connector' in options
+      ? serveObjects(options.connector, connection, { ...shared, sender, timing, signal: stopping.signal })
+      : serveBatches(options.batch, connection, shared),
+  );
+  const unobserve = observeWriter(store, served);
+  const closeAll = async () => {
+    unobserve();
+    await Promise.allSettled(served.map((t) => t.close()));
+    await sender.disconnect();
+    await store.close();
+  };
+  try {
+    if ('connector' in options) await sender.connect();
+    return await startService({
+      name,
+      logger: log,
+      managementPort: env.MANAGEMENT_PORT,
+      managementHost: env.MANAGEMENT_HOST,
+      ...(options.ownsProcess === undefined ? {} : { ownsProcess: options.ownsProcess }),
+      providers: [{ provide: 'writer', useValue: { onApplicationShutdown: closeAll } }],
+      controllers: served.map((t) => t.controller),
+      strategies: () => served.map((t) => t.strategy),
+      ready: () => [
+        { name: 'database', check: () => store.ready() },
+        { name: 'kafka', check: () => served.every((t) => t.strategy.isReady()) },
+        ...('connector' in options ? [{ name: 'receipts', check: () => sender.isReady() }] : []),
+      ],
+      status: () => () => writerStatus(store, served),
+      routes: writerRoutes(store, served),
+      started: () => {
+        for (const target of served) target.start();
+      },
+      stopping: async () => {
+        await Promise.allSettled(served.map((t) => t.stop(graceMs)));
+        // What still waits for a target's answer ends now, as a request of unknown outcome, and is stored as that.
+        stopping.abort();
+        await Promise.allSettled(served.map((t) => t.stop(afterAbortMs)));
+      },
+    });
+  } catch (thrown) {
+    stopping.abort();
+    await closeAll().catch(() => undefined);
+    throw thrown;
+  }
+}
+
+/** What the configuration's checks must know of this writer's own system; other connections are not its business. */
+function schemasOf(options: WriterOptions): ProviderSchemas {
+  if ('batch' in options) {
+    const { provider, settings, secrets } = options.batch;
+    return { provider, settings, secrets, readonly: false, writesOnly: true, kinds: [...kinds] };
+  }
+  const { provider, settings, secrets, objects, targets = {} } = options.connector;
+  const read = Object.values(objects).map((o) => o.kind);
+  const writesOnly = read.length === 0;
+  return {
+    provider,
+    settings,
+    secrets,
+    readonly: Object.keys(targets).length === 0,
+    writesOnly,
+    kinds: [...new Set([...read, ...(Object.keys(targets) as Kind[])])],
+  };
+}
+
+/** The target connections this writer serves. Throws a sentence where there is none, or one that was named is not among them. */
+function connectionsOf(
+  config: SynclineConfig,
+  provider: string,
+  only: readonly string[] | undefined,
+): TargetConnection[] {
+  const mine = targetsOf(config).filter((t) => t.provider === provider);
+  const strange = (only ?? []).filter((name) => !mine.some((t) => t.connection === name));
+  if (strange.length > 0)
+    throw new SyncError(
+      'rejected',
+      `CONNECTIONS names ${strange.join(', ')}, but no flow of syncline.yaml goes to a ${provider} connection of that name`,
+    );
+  if (mine.length === 0) throw new SyncError('rejected', `no flow of syncline.yaml goes to a ${provider} connection`);
+  const chosen = only ? mine.filter((t) => only.includes(t.connection)) : mine;
+  return chosen.map(({ connection, kinds }) => {
+    const { settings, secrets } = config.connections[connection]!;
+    return { name: connection, kinds, settings, secrets };
+  });
+}
+
+async function refuseWhereMissing(
+  kafka: KafkaSettings,
+  databaseUrl: string,
+  config: SynclineConfig,
+  connections: readonly TargetConnection[],
+  receiptsOf: string | null,
+): Promise<void> {
+  const groups = connections.map((c) => `.writer.${c.name}`);
+  const read = new Set(connections.flatMap((c) => c.kinds.map(canonicalTopic)));
+  const needed = declaredTopics(targetsOf(config).map((t) => t.connection)).filter(
+    ({ name }) =>
+      read.has(name) ||
+      groups.some((g) => name.endsWith(g)) ||
+      (receiptsOf !== null && name === receiptsTopic(receiptsOf)),
+  );
+  const problems = [...(await checkTopics(kafka, needed)), ...(await checkStore(databaseUrl))];
+  if (problems.length > 0) throw new SyncError('rejected', problems.join('; '));
+}

@@ -1,0 +1,11 @@
+export type { Batch, BatchHandler, BatchStrategyOptions, Outcome } from './batch.js';
+export { KafkaBatchStrategy } from './batch-strategy.js';
+export type { KafkaLogLine, KafkaSettings } from './client.js';
+export { FencedError, isFencing, isRetriable } from './failure.js';
+export { groupLag, type TopicLag } from './lag.js';
+export { type MicroBatchOptions, MicroBatchProducer, type TopicMessage } from './micro-batch-producer.js';
+export { partitionOf } from './partition.js';
+export { type ReadTopicOptions, readTopic } from './read-topic.js';
+export type { InboundRecord, OutboundMessage } from './record.js';
+export { checkTopics, migrateTopics } from './topics.js';
+export { type OpenTransaction, TransactionalPublisher } from './transactional-publisher.js';

@@ -1,0 +1,74 @@
+import { createRequire } from 'node:module';
+import { encodeProduce, type ProduceArguments } from './produce-request.js';
+
+// kafkajs is pinned and no longer maintained; these reach into it where it has no other way in. Each is undone by removing it.
+
+const load = createRequire(import.meta.url);
+
+interface RequestQueue {
+  pending: unknown[];
+}
+
+/**
+ * After every answer a timer with a negative delay is started although nothing waits: a warning per process on Node 24 and a
+ * timer per request. The timer is needed only while requests wait.
+ */
+function repairRequestQueue(): void {
+  const { prototype } = load('kafkajs/src/network/requestQueue') as {
+    prototype: { scheduleCheckPendingRequests(this: RequestQueue): void };
+  };
+  const original = prototype.scheduleCheckPendingRequests;
+  prototype.scheduleCheckPendingRequests = function (this: RequestQueue) {
+    if (this.pending.length > 0) original.call(this);
+  };
+}
+
+interface Encoder {
+  buf: Buffer;
+  offset: number;
+}
+
+/** A growing request zeroes its memory, several times over a megabyte that is overwritten at once. */
+function repairEncoder(): void {
+  const { prototype } = load('kafkajs/src/protocol/encoder') as {
+    prototype: { ensureAvailable(this: Encoder, length: number): void };
+  };
+  prototype.ensureAvailable = function (this: Encoder, length: number) {
+    const needed = this.offset + length;
+    if (needed <= this.buf.length) return;
+    const grown = Buffer.allocUnsafe(Math.max(needed, this.buf.length * 2));
+    this.buf.copy(grown, 0, 0, this.offset);
+    this.buf = grown;
+  };
+}
+
+type Protocol = (args: ProduceArguments) => { request: { encode: () => Promise<unknown> }; response: unknown };
+
+/** Produce requests are encoded by us, unless compressed or with times of their own, which nobody here uses. */
+function replaceProduceEncoding(): void {
+  const produce = load('kafkajs/src/protocol/requests/produce') as {
+    protocol(of: { version: number }): Protocol;
+  };
+  const original = produce.protocol;
+  produce.protocol = (of) => {
+    const protocol = original(of);
+    if (of.version < 3) return protocol;
+    return (args) => {
+      const made = protocol(args);
+      if (!args.compression && !hasOwnTimes(args)) {
+        made.request.encode = async () => {
+          const buf = encodeProduce(args);
+          return { buf, buffer: buf, size: () => buf.length };
+        };
+      }
+      return made;
+    };
+  };
+}
+
+const hasOwnTimes = ({ topicData }: ProduceArguments): boolean =>
+  topicData.some((t) => t.partitions.some((p) => p.messages.some((m) => m.timestamp !== undefined)));
+
+repairRequestQueue();
+repairEncoder();
+replaceProduceEncoding();
