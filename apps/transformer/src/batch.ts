@@ -5,7 +5,7 @@ import { type BatchWrite, type Db, nextRevisions, type RecordWrite, writeBatch }
 import { type Attempt, apply } from './apply.js';
 import type { Step } from './decode.js';
 import { documentText, stateText } from './document.js';
-import { type Entry, lockEntries, stampsOf } from './entries.js';
+import { type Entry, lockEntries } from './entries.js';
 import { openAsks } from './merge/publish.js';
 import { isBlank } from './merge/state.js';
 import { processSpan } from './spans.js';
@@ -109,8 +109,8 @@ function publish(topology: Topology, entry: Entry, cause: Step, revision: number
       ...span,
     },
   });
-  const changed = Object.keys(state.fields).filter((f) => entry.stamps.get(f) !== state.fields[f]?.stamp);
-  entry.stamps = stampsOf(state);
+  const changed = Object.keys(state.fields).filter((f) => (state.fields[f]?.stamp ?? 0) > entry.stampBefore);
+  entry.stampBefore = state.stamp;
   out.history.push({
     id: entry.id,
     revision,

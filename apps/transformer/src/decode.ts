@@ -77,7 +77,8 @@ export function observedStep(step: ReceiptStep, observation: Observation): Obser
 function mapRaw(record: InboundRecord, noun: string, envelope: RawEnvelope, connector: Connector): ObservationStep[] {
   const object = connector.objects[noun];
   if (!object) throw new SyncError('unmappable', `${connector.provider} has no object ${noun}`);
-  const body = parseJson(record.value);
+  const text = textOf(record.value);
+  const body = parseJson(text);
   let observations: Observation[];
   try {
     observations = object.toCanonical({ envelope, body });
@@ -87,7 +88,9 @@ function mapRaw(record: InboundRecord, noun: string, envelope: RawEnvelope, conn
       ? error
       : new SyncError('unmappable', `the mapping failed: ${error.message}`, { cause: thrown });
   }
-  for (const o of observations) checkObservation(o, envelope.connection);
+  // A text that JSON.parse makes holds neither NUL nor half a surrogate pair unless it was escaped.
+  const escapes = text.includes('\\u');
+  for (const o of observations) checkObservation(o, envelope.connection, escapes);
   return observations.map((observation) => ({
     type: 'observation',
     record,
@@ -99,17 +102,21 @@ function mapRaw(record: InboundRecord, noun: string, envelope: RawEnvelope, conn
   }));
 }
 
-function parseJson(value: Buffer | null): unknown {
+function textOf(value: Buffer | null): string {
   if (value === null) throw new SyncError('unmappable', 'the message is empty', { path: '$' });
+  return value.toString('utf8');
+}
+
+function parseJson(text: string): unknown {
   try {
-    return JSON.parse(value.toString('utf8'));
+    return JSON.parse(text);
   } catch {
     throw new SyncError('unmappable', 'the message is no JSON', { path: '$' });
   }
 }
 
 function parseReceipt(record: InboundRecord): Receipt {
-  const parsed = receiptSchema.safeParse(parseJson(record.value));
+  const parsed = receiptSchema.safeParse(parseJson(textOf(record.value)));
   if (parsed.success) return parsed.data;
   throw new SyncError('unmappable', 'the message is no receipt', {
     path: parsed.error.issues[0]?.path.join('.') ?? '$',
@@ -119,7 +126,7 @@ function parseReceipt(record: InboundRecord): Receipt {
 const schemas = { order: dataOf.order.partial().strict(), shipment: dataOf.shipment.partial().strict() };
 
 /** A mapping must give what the canonical model can say, in texts that PostgreSQL can store. */
-function checkObservation(o: Observation, connection: string): void {
+function checkObservation(o: Observation, connection: string, escapes: boolean): void {
   if (!Number.isSafeInteger(o.version))
     throw new SyncError('unmappable', 'the object has no usable change time', { path: 'version' });
   const shape =
@@ -132,7 +139,7 @@ function checkObservation(o: Observation, connection: string): void {
       path: issue?.path.join('.') ?? '$',
     });
   }
-  const bad = unstorable(o.fields, '') ?? unstorable(o.native, 'native');
+  const bad = escapes ? (unstorable(o.fields, '') ?? unstorable(o.native, 'native')) : null;
   if (bad !== null)
     throw new SyncError(
       'unmappable',

@@ -51,21 +51,46 @@ interface Group {
 
 /** Fields by origin; the largest group is the one that names no fields. */
 function groups(state: MergeState): Group[] {
-  const by = new Map<string, Group & { fields: string[] }>();
+  return largestUnnamed(
+    partition(state, (f) => `${f.by} ${f.at}`),
+    (fields, first) => ({ by: first.by, at: first.at, fields }),
+  );
+}
+
+/** Field names by what a function says of their state, with one state of each. */
+function partition(
+  state: MergeState,
+  keyOf: (f: FieldState) => string | number,
+): { fields: string[]; first: FieldState }[] {
+  const by = new Map<string | number, { fields: string[]; first: FieldState }>();
+  let last: FieldState | null = null;
+  let group: { fields: string[]; first: FieldState } | undefined;
   for (const field in state.fields) {
     const f = state.fields[field] as FieldState;
-    const key = `${f.by} ${f.at}`;
-    const group = by.get(key);
-    if (group) group.fields.push(field);
-    else by.set(key, { by: f.by, at: f.at, fields: [field] });
+    // Neighbours mostly share their origin: no key has to be made for them.
+    if (!group || !last || last.by !== f.by || last.at !== f.at || last.stamp !== f.stamp) {
+      const key = keyOf(f);
+      group = by.get(key);
+      if (!group) {
+        group = { fields: [], first: f };
+        by.set(key, group);
+      }
+      last = f;
+    }
+    group.fields.push(field);
   }
-  const all: Group[] = [...by.values()];
-  const largest = all.reduce<Group | null>(
-    (a, b) => (a && (a.fields?.length ?? 0) >= (b.fields?.length ?? 0) ? a : b),
-    null,
-  );
-  if (largest) largest.fields = null;
-  return all.sort((a, b) => Number(a.fields === null) - Number(b.fields === null));
+  return [...by.values()];
+}
+
+/** The named groups first, the largest last and without names: it stands for every field no other names. */
+function largestUnnamed<T>(
+  all: { fields: string[]; first: FieldState }[],
+  make: (fields: string[] | null, first: FieldState) => T,
+): T[] {
+  let largest = all[0];
+  for (const g of all) if (g.fields.length > (largest?.fields.length ?? 0)) largest = g;
+  const named = all.filter((g) => g !== largest).map((g) => make(g.fields, g.first));
+  return largest ? [...named, make(null, largest.first)] : named;
 }
 
 // ---- what is stored beside the document ------------------------------------------------------------------------------
@@ -117,19 +142,12 @@ export function stateText(state: MergeState, held: Readonly<Record<SourceKey, nu
   return JSON.stringify(stored);
 }
 
-/** Stamps only have to differ between changes of one field: fields that never changed since the first sight share one. */
-function stamps(state: MergeState): [number, string[] | null][] {
-  const by = new Map<number, string[]>();
-  for (const field in state.fields) {
-    const { stamp } = state.fields[field] as FieldState;
-    const list = by.get(stamp);
-    if (list) list.push(field);
-    else by.set(stamp, [field]);
-  }
-  let largest: number | null = null;
-  for (const [stamp, list] of by) if (largest === null || list.length > (by.get(largest)?.length ?? 0)) largest = stamp;
-  return [...by].map(([stamp, list]) => [stamp, stamp === largest ? null : list]);
-}
+/** Stamps only have to differ between changes of one field: all fields of the first sight share one. */
+const stamps = (state: MergeState): [number, string[] | null][] =>
+  largestUnnamed(
+    partition(state, (f) => f.stamp),
+    (fields, first) => [first.stamp, fields],
+  );
 
 function storeSnapshot(state: MergeState, k: SourceKey, s: Snapshot): StoredSnapshot {
   const out: StoredSnapshot = { k, x: s.externalId, v: s.version, n: s.native };

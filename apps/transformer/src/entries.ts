@@ -14,8 +14,8 @@ export interface Entry {
   state: MergeState;
   held: Record<SourceKey, number>;
   mergedInto: string | null;
-  /** Stamps of the fields when the batch began: what changed since is what the history names. */
-  stamps: Map<string, number>;
+  /** The newest stamp when the batch began: fields with a newer one changed since, and the history names them. */
+  stampBefore: number;
   /** The message that makes the next revision necessary; null while none does. */
   cause: Step | null;
   /** What was published last in this batch. */
@@ -106,15 +106,11 @@ function entryOf(row: RecordRow): Entry {
     state,
     held,
     mergedInto: row.mergedInto,
-    stamps: stampsOf(state),
+    stampBefore: state.stamp,
     cause: null,
     published: null,
   };
 }
-
-/** Stamps of a state's fields. */
-export const stampsOf = (state: MergeState): Map<string, number> =>
-  new Map(Object.entries(state.fields).map(([f, x]) => [f, x.stamp]));
 
 /** A record that did not exist before this batch. */
 export function newEntry(entries: Entries, kind: Kind): Entry {
@@ -125,7 +121,7 @@ export function newEntry(entries: Entries, kind: Kind): Entry {
     state: emptyState(),
     held: {},
     mergedInto: null,
-    stamps: new Map(),
+    stampBefore: 0,
     cause: null,
     published: null,
   };

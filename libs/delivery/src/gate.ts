@@ -99,7 +99,7 @@ export class TargetGate {
   get reason(): string | null {
     if (this.parkedFor !== null || this.circuit.state === CircuitState.Closed) return this.parkedFor;
     const last = this.circuit.lastFailure;
-    return last && 'error' in last ? last.error.message : null;
+    return last && 'error' in last && last.error instanceof Error ? last.error.message : null;
   }
 
   get circuitState(): CircuitName {

@@ -31,14 +31,7 @@ export function serveObjects(
   const group = writerGroup(name);
   const specs = specsOf(connector, connection);
   const linked = linkedKinds(connector, connection.kinds);
-  const http = createHttpClient({
-    connection: name,
-    baseUrl: connector.baseUrl(connection.settings),
-    auth: connector.auth,
-    secrets: connection.secrets,
-    limits: connector.limits,
-    signal,
-  });
+  const http = httpOf(connector, connection, signal);
   const topics = topicsRead(connection.kinds, linked.keys());
   const gate = new TargetGate({
     concurrency: connector.limits.concurrency,
@@ -98,6 +91,16 @@ export function serveObjects(
     },
   };
 }
+
+const httpOf = (connector: Connector, { name, settings, secrets }: TargetConnection, signal: AbortSignal) =>
+  createHttpClient({
+    connection: name,
+    baseUrl: connector.baseUrl(settings),
+    auth: connector.auth,
+    secrets,
+    limits: connector.limits,
+    signal,
+  });
 
 function specsOf(connector: Connector, connection: TargetConnection): Partial<Record<Kind, ObjectTarget>> {
   const specs: Partial<Record<Kind, ObjectTarget>> = {};

@@ -158,5 +158,5 @@ async function refuseWhereMissing(
       (receiptsOf !== null && name === receiptsTopic(receiptsOf)),
   );
   const problems = [...(await checkTopics(kafka, needed)), ...(await checkStore(databaseUrl))];
-  if (problems.length > 0) throw new SyncError('rejected', problems.join('; '));
+  if (problems.length > 0) throw new SyncError('rejected', problems.join(' '));
 }

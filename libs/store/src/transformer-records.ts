@@ -132,7 +132,10 @@ export async function readProgress(
 
 /** Shipments that name an order, for when that order was joined into another. */
 export async function shipmentsOf(db: Db, order: string): Promise<string[]> {
-  const rows = await db.query<{ id: string }>(`SELECT id FROM records WHERE kind = 'shipment' AND document->'data'->>'orderId' = $1`, [order]);
+  const rows = await db.query<{ id: string }>(
+    `SELECT id FROM records WHERE kind = 'shipment' AND document->'data'->>'orderId' = $1`,
+    [order],
+  );
   return rows.map((r) => r.id);
 }
 

@@ -16,7 +16,8 @@ export function observe(ctx: MergeContext, state: MergeState, source: SourceKey,
   if (superseded(ctx, m, before)) return ctx.rules.keepOwn ? overwritten(ctx, state, source, m) : false;
   if (m.deleted) {
     const was = state.deleted;
-    state.snapshots.set(source, { ...snapshotOf(m, before), fields: { ...before?.fields, ...m.fields } });
+    const fields = { ...before?.fields, ...m.fields };
+    state.snapshots.set(source, { ...snapshotOf(m, before), fields, own: { version: m.version, fields } });
     state.deleted = true;
     return !was;
   }
@@ -33,14 +34,9 @@ export function observe(ctx: MergeContext, state: MergeState, source: SourceKey,
 }
 
 function firstSight(ctx: MergeContext, state: MergeState, source: SourceKey, m: Observation): boolean {
-  for (const field in m.fields) {
-    state.fields[field] = {
-      value: m.fields[field] as Json,
-      by: connectionOf(source),
-      at: m.version,
-      stamp: ++state.stamp,
-    };
-  }
+  const stamp = ++state.stamp;
+  const by = connectionOf(source);
+  for (const field in m.fields) state.fields[field] = { value: m.fields[field] as Json, by, at: m.version, stamp };
   state.snapshots.set(source, snapshotOf(m, undefined));
   learn(ctx, state, source);
   return true;
@@ -56,9 +52,12 @@ function takeFields(
   let dirty = !before || before.deleted || !equal(before.native, m.native);
   const moved: string[] = [];
   const standsFor: Fields = before ? { ...before.standsFor } : {};
+  const fields: Fields = { ...before?.fields };
   for (const field in m.fields) {
     const value = m.fields[field] as Json;
-    if (before && !before.deleted && equal(before.fields[field], value)) continue;
+    const same = equal(fields[field], value);
+    if (!same) fields[field] = value; // an equal value keeps its identity: comparing it again costs nothing
+    if (same && before && !before.deleted) continue;
     const known = knows(before, field);
     moved.push(field);
     delete standsFor[field];
@@ -74,11 +73,11 @@ function takeFields(
   const ours = before?.ourVersions.includes(m.version) ?? false;
   state.snapshots.set(source, {
     ...snapshotOf(m, before),
-    fields: { ...before?.fields, ...m.fields },
+    fields,
     standsFor,
     ourVersions: before?.ourVersions ?? [],
     maybe: before?.maybe ?? [],
-    own: ours && before ? before.own : { version: m.version, fields: { ...before?.fields, ...m.fields } },
+    own: ours && before ? before.own : { version: m.version, fields },
   });
   learn(ctx, state, source);
   const writable = ctx.policy.writable(source);
