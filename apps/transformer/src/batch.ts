@@ -54,16 +54,17 @@ export async function mapBatch(
   const entries = await lockEntries(tx, steps, topology);
   const at: Attempt = { tx, topology, entries, force };
   const out: Output = { events: [], history: [], changed: {} };
+  const revisions = revisionsFor(tx, force ? steps.length : 0);
   for (const step of steps) {
     const touched = await apply(at, step);
     if (!force) continue;
-    const once = [...new Set(touched)].filter((e) => !isBlank(e.state) || e.mergedInto !== null);
-    const revisions = await nextRevisions(tx, once.length);
-    for (const [i, entry] of once.entries()) publish(topology, entry, entry.cause ?? step, revisions[i] as number, out);
+    for (const entry of new Set(touched)) {
+      if (isBlank(entry.state) && entry.mergedInto === null) continue;
+      publish(topology, entry, entry.cause ?? step, await revisions(1), out);
+    }
   }
   const dirty = [...entries.byId.values()].filter((e) => e.cause !== null);
-  const revisions = await nextRevisions(tx, dirty.length);
-  for (const [i, entry] of dirty.entries()) publish(topology, entry, entry.cause as Step, revisions[i] as number, out);
+  for (const entry of dirty) publish(topology, entry, entry.cause as Step, await revisions(dirty.length), out);
   const written: BatchWrite = {
     records: [...entries.byId.values()].flatMap((e) => recordWrite(e)),
     identities: [...entries.added.values()],
@@ -73,6 +74,18 @@ export async function mapBatch(
   };
   if (!(await writeBatch(tx, written))) throw new KeyTaken();
   return out;
+}
+
+/**
+ * Hands out revisions, taken under the locks in as few questions as can be: `atLeast` at the first, then as many as the
+ * caller knows it needs. What is left over is never used.
+ */
+function revisionsFor(tx: Db, atLeast: number): (needed: number) => Promise<number> {
+  let taken: number[] = [];
+  return async (needed) => {
+    if (taken.length === 0) taken = (await nextRevisions(tx, Math.max(atLeast, needed, 1))).reverse();
+    return taken.pop() as number;
+  };
 }
 
 interface Output extends Mapped {

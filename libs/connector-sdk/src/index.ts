@@ -1,5 +1,6 @@
 export * from './auth.js';
 export * from './client.js';
+export * from './connect.js';
 export * from './connector.js';
 export * from './graphql.js';
 export * from './http.js';

@@ -1,4 +1,4 @@
-import { type Connector, createHttpClient, type ObjectTarget } from '@syncline/connector-sdk';
+import { type Connector, connect, type ObjectTarget } from '@syncline/connector-sdk';
 import { type Kind, SyncError, writerGroup } from '@syncline/contracts';
 import type { KafkaSettings } from '@syncline/messaging';
 import type { Flow, Logger } from '@syncline/runtime';
@@ -31,7 +31,7 @@ export function serveObjects(
   const group = writerGroup(name);
   const specs = specsOf(connector, connection);
   const linked = linkedKinds(connector, connection.kinds);
-  const http = httpOf(connector, connection, signal);
+  const context = connect(connector, connection, signal);
   const topics = topicsRead(connection.kinds, linked.keys());
   const gate = new TargetGate({
     concurrency: connector.limits.concurrency,
@@ -51,7 +51,7 @@ export function serveObjects(
     name,
     group,
     connector,
-    context: { connection: name, settings: connection.settings, secrets: connection.secrets, http, signal },
+    context,
     specs,
     linked,
     wanted: wantedBy(options.flows, name),
@@ -83,7 +83,7 @@ export function serveObjects(
     }),
     start: () => dispatcher.start(),
     stop: (graceMs) => dispatcher.stop(graceMs),
-    close: () => http.close(),
+    close: () => context.close(),
     retry: async (which) => {
       const revived = await reviveDead(store, name, which);
       dispatcher.wake();
@@ -91,16 +91,6 @@ export function serveObjects(
     },
   };
 }
-
-const httpOf = (connector: Connector, { name, settings, secrets }: TargetConnection, signal: AbortSignal) =>
-  createHttpClient({
-    connection: name,
-    baseUrl: connector.baseUrl(settings),
-    auth: connector.auth,
-    secrets,
-    limits: connector.limits,
-    signal,
-  });
 
 function specsOf(connector: Connector, connection: TargetConnection): Partial<Record<Kind, ObjectTarget>> {
   const specs: Partial<Record<Kind, ObjectTarget>> = {};

@@ -1,5 +1,5 @@
-import type { Connector } from '@syncline/connector-sdk';
-import { canonicalTopic, declaredTopics, type Kind, kinds, receiptsTopic, SyncError } from '@syncline/contracts';
+import { type Connector, configurationOf } from '@syncline/connector-sdk';
+import { canonicalTopic, declaredTopics, kinds, receiptsTopic, SyncError } from '@syncline/contracts';
 import { checkTopics, type KafkaSettings, MicroBatchProducer } from '@syncline/messaging';
 import {
   createLogger,
@@ -108,17 +108,7 @@ function schemasOf(options: WriterOptions): ProviderSchemas {
     const { provider, settings, secrets } = options.batch;
     return { provider, settings, secrets, readonly: false, writesOnly: true, kinds: [...kinds] };
   }
-  const { provider, settings, secrets, objects, targets = {} } = options.connector;
-  const read = Object.values(objects).map((o) => o.kind);
-  const writesOnly = read.length === 0;
-  return {
-    provider,
-    settings,
-    secrets,
-    readonly: Object.keys(targets).length === 0,
-    writesOnly,
-    kinds: [...new Set([...read, ...(Object.keys(targets) as Kind[])])],
-  };
+  return configurationOf(options.connector);
 }
 
 /** The target connections this writer serves. Throws a sentence where there is none, or one that was named is not among them. */

@@ -1,4 +1,4 @@
-import { type ConnectionContext, type Connector, createHttpClient } from '@syncline/connector-sdk';
+import { type ConnectionContext, type Connector, connect } from '@syncline/connector-sdk';
 import { SyncError } from '@syncline/contracts';
 import type { ConnectionConfig } from '@syncline/runtime';
 
@@ -42,20 +42,13 @@ function openConnection(connector: Connector, config: ConnectionConfig, signal: 
       'rejected',
       `connection ${config.name} has no secret to verify webhooks with: set ${names.map((n) => `connections.${config.name}.secrets.${n}`).join(' or ')}`,
     );
-  const http = createHttpClient({
-    connection: config.name,
-    baseUrl: connector.baseUrl(config.settings),
-    auth: connector.auth,
-    secrets: config.secrets,
-    limits: connector.limits,
-    signal,
-  });
+  const context = connect(connector, config, signal);
   return {
     name: config.name,
     connector,
-    context: { connection: config.name, settings: config.settings, secrets: config.secrets, http, signal },
+    context,
     webhookSecrets,
-    close: () => http.close(),
+    close: () => context.close(),
   };
 }
 

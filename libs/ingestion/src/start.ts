@@ -1,12 +1,11 @@
-import type { Connector } from '@syncline/connector-sdk';
-import { declaredTopics, type Kind, rawTopic } from '@syncline/contracts';
+import { type Connector, configurationOf } from '@syncline/connector-sdk';
+import { declaredTopics, rawTopic } from '@syncline/contracts';
 import { checkTopics, type KafkaSettings, MicroBatchProducer } from '@syncline/messaging';
 import {
   ConfigError,
   createLogger,
   type Logger,
   loadSynclineConfig,
-  type ProviderSchemas,
   type RunningService,
   readEnv,
   startService,
@@ -41,7 +40,9 @@ export async function startIngestor(connector: Connector, overrides: IngestorOve
   const env = readEnv(ingestorEnv, source);
   const name = `ingestor-${connector.provider}`;
   const log = overrides.logger ?? createLogger(name, env.LOG_LEVEL);
-  const config = loadSynclineConfig(env.SYNCLINE_CONFIG, source, [schemasOf(connector)], { othersUnchecked: true });
+  const config = loadSynclineConfig(env.SYNCLINE_CONFIG, source, [configurationOf(connector)], {
+    othersUnchecked: true,
+  });
   const stop = new AbortController();
   const connections = openConnections(connector, Object.values(config.connections), {
     only: env.CONNECTIONS,
@@ -90,19 +91,6 @@ export async function startIngestor(connector: Connector, overrides: IngestorOve
     extra: () => ({ webhooks: ingestor.url }),
   });
   return { ...service, webhooksUrl: ingestor.url, ingestor };
-}
-
-/** What the configuration's checks must know of a connector. */
-export function schemasOf(connector: Connector): ProviderSchemas {
-  const targets = Object.keys(connector.targets ?? {}) as Kind[];
-  return {
-    provider: connector.provider,
-    settings: connector.settings,
-    secrets: connector.secrets,
-    readonly: targets.length === 0,
-    writesOnly: Object.keys(connector.objects).length === 0,
-    kinds: [...new Set([...Object.values(connector.objects).map((o) => o.kind), ...targets])],
-  };
 }
 
 const kafkaOf = (env: IngestorEnv, clientId: string, log: Logger): KafkaSettings => ({
