@@ -1,0 +1,116 @@
+import { z } from 'zod';
+import type { Local } from '../local.js';
+
+const count = z.number();
+const percentiles = z.object({ p50: z.number().nullable(), p99: z.number().nullable() });
+const instant = z.union([z.string(), z.number()]).transform((value) => new Date(value).toISOString());
+const consumer = z.object({ group: z.string(), topic: z.string(), lagRecords: count, lagSeconds: count.nullable() });
+
+/** What GET /status of a service may say; each kind of service gives its part. */
+export const serviceStatus = z.object({
+  connections: z
+    .array(
+      z
+        .object({
+          name: z.string(),
+          state: z.string(),
+          /** Why it is in this state, where it is not the good one. */
+          reason: z.string().nullish(),
+          accepted: count,
+          lastReceivedAt: instant.nullable(),
+        })
+        .loose(),
+    )
+    .default([]),
+  changed: z.record(z.string(), count).default({}),
+  targets: z
+    .array(
+      z
+        .object({
+          name: z.string(),
+          state: z.string().optional(),
+          desired: count,
+          delivered: count,
+          pending: count,
+          dead: count,
+          freshnessMs: percentiles,
+        })
+        .loose(),
+    )
+    .default([]),
+  consumers: z.array(consumer).default([]),
+});
+export type ServiceStatus = z.infer<typeof serviceStatus>;
+
+/** Figures are null where the service that knows them does not answer. */
+export interface Status {
+  connections: {
+    name: string;
+    provider: string;
+    state: string;
+    reason: string | null;
+    accepted: number | null;
+    changed: number | null;
+    lastReceivedAt: string | null;
+  }[];
+  targets: {
+    name: string;
+    state: string;
+    desired: number | null;
+    delivered: number | null;
+    pending: number | null;
+    dead: number | null;
+    freshnessMs: { p50: number | null; p99: number | null };
+  }[];
+  consumers: z.infer<typeof consumer>[];
+  services: { name: string; state: string; pid: number | null; url: string | null; restarts: number }[];
+}
+
+/** Puts the services' answers together; a service without an answer shows as down, and what it would tell as unknown. */
+export function mergeStatus(local: Local, answers: ReadonlyMap<string, ServiceStatus>): Status {
+  const all = [...answers.values()];
+  const changed = Object.assign({}, ...all.map((answer) => answer.changed)) as Record<string, number>;
+  const transformerAnswers = local.services.some((s) => s.role === 'transformer' && answers.has(s.name));
+  const told = new Map(all.flatMap((answer) => answer.connections.map((c) => [c.name, c])));
+  const reached = new Map(all.flatMap((answer) => answer.targets.map((t) => [t.name, t])));
+  const served = (role: string): string[] =>
+    local.services.flatMap((service) => (service.role === role ? service.connections : []));
+  return {
+    connections: served('ingestor').map((name) => {
+      const own = told.get(name);
+      return {
+        name,
+        provider: local.connections[name] ?? '',
+        state: own?.state ?? 'down',
+        reason: own?.reason ?? null,
+        accepted: own?.accepted ?? null,
+        changed: transformerAnswers ? (changed[name] ?? 0) : null,
+        lastReceivedAt: own?.lastReceivedAt ?? null,
+      };
+    }),
+    targets: served('writer').map((name) => {
+      const own = reached.get(name);
+      return {
+        name,
+        state: own ? (own.state ?? 'ready') : 'down',
+        desired: own?.desired ?? null,
+        delivered: own?.delivered ?? null,
+        pending: own?.pending ?? null,
+        dead: own?.dead ?? null,
+        freshnessMs: own?.freshnessMs ?? { p50: null, p99: null },
+      };
+    }),
+    consumers: all
+      .flatMap((answer) => answer.consumers)
+      .sort((a, b) => order(a.group, b.group) || order(a.topic, b.topic)),
+    services: local.services.map((service) => ({
+      name: service.name,
+      state: answers.has(service.name) ? service.state : service.state === 'ready' ? 'down' : service.state,
+      pid: service.pid,
+      url: service.url,
+      restarts: service.restarts,
+    })),
+  };
+}
+
+const order = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

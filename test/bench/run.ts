@@ -1,0 +1,57 @@
+// `npm run bench`: Syncline side by side with what a team would write first, on the same machine in the same run. Trust ratios.
+import { type Drained, drainNaive, drainSyncline } from './drain.js';
+import { live } from './live.js';
+import { type Metered, median } from './meter.js';
+
+const number = (name: string, fallback: number) =>
+  Number(process.argv.find((a) => a.startsWith(`--${name}=`))?.split('=')[1] ?? fallback);
+const backlog = { orders: number('orders', 20_000), versions: 3 };
+const rounds = number('rounds', 3);
+const load = { perSecond: number('rate', 300), seconds: number('seconds', 60) };
+const records = backlog.orders * backlog.versions;
+
+const fixed = (n: number, digits = 0) => n.toFixed(digits);
+
+function row(name: string, used: Readonly<Record<string, Metered>>, per: number): string {
+  const cells = Object.entries(used).map(
+    ([who, u]) => `${who} ${fixed((u.cpuSeconds / per) * 1000, 3)} s, peak ${fixed(u.peakMb)} MB`,
+  );
+  return `  ${name}: CPU per 1,000 records and peak memory: ${cells.join(' · ')}`;
+}
+
+const rates = { syncline: [] as number[], naive: [] as number[] };
+const report = (name: string, round: number, d: Drained) => {
+  console.log(
+    `${name}, round ${round}: ${records} records in ${fixed(d.seconds, 1)} s = ${fixed(d.recordsPerSecond)} records/s, ${d.rowsWritten} rows written`,
+  );
+  console.log(row(name, d.used, records));
+};
+
+if (!process.argv.includes('--no-drain')) {
+  console.log(`Backlog of ${backlog.orders} orders × ${backlog.versions} versions, 6 partitions`);
+  for (let round = 1; round <= rounds; round++) {
+    const ours = await drainSyncline(backlog);
+    rates.syncline.push(ours.recordsPerSecond);
+    report('syncline', round, ours);
+    if (process.argv.includes('--no-naive')) continue;
+    const theirs = await drainNaive(backlog);
+    rates.naive.push(theirs.recordsPerSecond);
+    report('naive', round, theirs);
+  }
+}
+if (!process.argv.includes('--no-live')) {
+  const l = await live(load);
+  console.log(
+    `${load.perSecond} webhooks/s for ${load.seconds} s: sent ${l.sent}, refused ${l.refused}, arrived ${l.arrived}, written twice ${l.duplicated}`,
+  );
+  console.log(
+    `  freshness, request sent → row committed: p50 ${fixed(l.p50)} ms, p95 ${fixed(l.p95)} ms, p99 ${fixed(l.p99)} ms`,
+  );
+  console.log(
+    `  memory of the services: ${fixed(l.memory.early)} MB after a third of the time, ${fixed(l.memory.late)} MB at the end`,
+  );
+  console.log(row('syncline', l.used, l.sent));
+}
+const [x, y] = [median(rates.syncline), median(rates.naive)];
+console.log(`end to end: ${fixed(x)} records/s, naive: ${fixed(y)} records/s, ratio ${fixed(x / y, 1)}`);
+process.exit(0);
