@@ -137,6 +137,16 @@ describe('the shop', () => {
     expect(await list()).toEqual([{ id }]);
   });
 
+  it('fulfils several lines in one call, and the rest in another', async () => {
+    const lines = ['APRON-IND', 'HOOK-BR-S'].map((sku) => ({ sku, quantity: 2 }));
+    const { orders } = await control('POST', '/orders', { lines });
+    const path = `/orders/${encodeURIComponent(orders[0].name)}/fulfil`;
+    const one = { lines: lines.map(({ sku }) => ({ sku, quantity: 1 })) };
+    await control('POST', path, one);
+    expect((await control('POST', path, one)).fulfillments).toHaveLength(2);
+    await expect(control('POST', path, one)).rejects.toThrow(/422/);
+  });
+
   it('ends tokens at their lifetime', async () => {
     await control('POST', '/settings', { tokenLifetimeSeconds: 0.2 });
     const client = await shopClient();

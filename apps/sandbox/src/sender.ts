@@ -66,22 +66,34 @@ export interface SenderOptions {
   onGaveUp: (delivery: Delivery) => void;
 }
 
+/** Requests at a time; the others wait their turn, and their time-out begins only with it. */
+const AT_ONCE = 32;
+
 /** Starts a sender. Order between messages is never promised, as with the real ones. */
 export function createSender(options: SenderOptions): Sender {
-  const agent = new Agent({ connections: 32, pipelining: 1, connect: { timeout: 1_000 } });
+  const agent = new Agent({ connections: AT_ONCE, pipelining: 1, connect: { timeout: 1_000 } });
   const pending = new Map<string, Delivery>();
   const timers = new Map<string, NodeJS.Timeout>();
   const counts: SenderCounts = { sent: 0, delivered: 0, failed: 0, dropped: 0, gaveUp: 0 };
   let inFlight = 0;
   let closed = false;
 
-  const attempt = async (delivery: Delivery): Promise<void> => {
+  const queue: Delivery[] = [];
+  const start = (delivery: Delivery): void => {
     timers.delete(delivery.id);
+    if (inFlight < AT_ONCE) void attempt(delivery);
+    else queue.push(delivery);
+  };
+  const startNext = (): void => {
+    for (let next = queue.shift(); next && !closed; next = queue.shift()) if (pending.has(next.id)) return start(next);
+  };
+  const attempt = async (delivery: Delivery): Promise<void> => {
     delivery.attempts++;
     counts.sent++;
     inFlight++;
     const ok = await post(agent, delivery, options.timeoutMs);
     inFlight--;
+    startNext();
     if (closed || !pending.has(delivery.id)) return;
     counts[ok ? 'delivered' : 'failed']++;
     const delayMs = options.retryDelaysMs[delivery.attempts - 1];
@@ -94,8 +106,8 @@ export function createSender(options: SenderOptions): Sender {
   const schedule = (delivery: Delivery, delayMs: number): void => {
     delivery.dueAt = Date.now() + delayMs;
     pending.set(delivery.id, delivery);
-    if (delayMs <= 0) void attempt(delivery);
-    else timers.set(delivery.id, setTimeout(attempt, delayMs, delivery));
+    if (delayMs <= 0) start(delivery);
+    else timers.set(delivery.id, setTimeout(start, delayMs, delivery));
   };
 
   const sender: Sender = {

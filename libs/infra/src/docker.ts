@@ -6,6 +6,8 @@ import { type ContainerSpec, containerSpecs, dataVolume, stateLabels } from './d
 import type { OnExit, Service, ServiceName } from './service.js';
 
 // testcontainers is loaded where a daemon may be, and nowhere else: a native start is spared its 90 packages.
+type Container = ReturnType<ContainerRuntimeClient['container']['getById']>;
+
 const pullMsMax = 10 * 60_000;
 const answerMsMax = 5_000;
 const readyMsMax = 120_000;
@@ -68,12 +70,10 @@ export async function removeDockerData(stateDir: string): Promise<void> {
 function containerService(spec: ContainerSpec, options: DockerOptions): Service {
   let running: StartedTestContainer | undefined;
   let stop = new AbortController();
-  const current = async () => {
-    if (!running) throw new Error(`${spec.name} is not running`);
-    return (await runtime()).container.getById(running.getId());
-  };
   const watch = async (own: StartedTestContainer) => {
-    const how = await (await current()).wait().then(
+    const { container } = await runtime();
+    const ended = container.getById(own.getId()).wait();
+    const how = await ended.then(
       ({ StatusCode }: { StatusCode: number }) => `exit code ${StatusCode}`,
       () => 'container gone',
     );
@@ -100,7 +100,9 @@ function containerService(spec: ContainerSpec, options: DockerOptions): Service 
       await removeContainers(options.stateDir, spec.name);
     },
     async signal(name) {
-      const container = await current();
+      if (!running) throw new Error(`${spec.name} is not running`);
+      const id = running.getId();
+      const container = (await runtime()).container.getById(id);
       if (name === 'SIGSTOP') await container.pause();
       else if (name === 'SIGCONT') await container.unpause();
       else await container.kill({ signal: name });
@@ -157,14 +159,15 @@ async function startContainer(
 function readiness(spec: ContainerSpec, signal: AbortSignal) {
   let waitMsMax = readyMsMax;
   return {
-    async waitUntilReady(container: { inspect(): Promise<{ State: { Running: boolean; ExitCode: number } }> }) {
+    async waitUntilReady(container: Container) {
       const end = Date.now() + waitMsMax;
+      const failure = async (what: string) =>
+        new Error(`the container of ${spec.name} ${what}. End of its log:\n${await logTail(container)}`);
       while (!(await spec.isReady())) {
         signal.throwIfAborted();
         const { State } = await container.inspect();
-        if (!State.Running)
-          throw new Error(`the container of ${spec.name} ended at once with exit code ${State.ExitCode}`);
-        if (Date.now() > end) throw new Error(`the container of ${spec.name} was not ready after ${waitMsMax} ms`);
+        if (!State.Running) throw await failure(`ended at once with exit code ${State.ExitCode}`);
+        if (Date.now() > end) throw await failure(`was not ready after ${waitMsMax} ms`);
         await new Promise((resolve) => setTimeout(resolve, 200));
       }
     },
@@ -177,9 +180,22 @@ function readiness(spec: ContainerSpec, signal: AbortSignal) {
   };
 }
 
+/** The last lines a container wrote. They come in frames: 4 bytes of kind, 4 of length, then the text. */
+async function logTail(container: Container): Promise<string> {
+  const frames = await container.logs({ stdout: true, stderr: true, tail: 12 });
+  let text = '';
+  for (let at = 0; at + 8 <= frames.length; at += 8 + frames.readUInt32BE(at + 4))
+    text += frames.toString('utf8', at + 8, at + 8 + frames.readUInt32BE(at + 4));
+  return text.trim();
+}
+
 async function runtime(): Promise<ContainerRuntimeClient> {
   const { getContainerRuntimeClient } = await import('testcontainers');
-  return getContainerRuntimeClient();
+  try {
+    return await getContainerRuntimeClient();
+  } catch (error) {
+    throw new Error('no Docker daemon answers: start Docker, or use another way and another folder', { cause: error });
+  }
 }
 
 /** Whether one of the places is there at which testcontainers looks for a daemon. */

@@ -37,7 +37,14 @@ function trackingOf(tracking: Tracking | null | undefined): Pick<Fulfillment, 'c
   return { company, numbers, urls };
 }
 
-function takeLines(shop: Shop, part: FulfillmentPart): Fulfillment['lines'] {
+/** How much of a fulfilment order's line is among the taken. */
+const quantityOf = (taken: Fulfillment['lines'], id: number): number =>
+  taken
+    .filter(({ fulfillmentOrderLineId }) => fulfillmentOrderLineId === id)
+    .reduce((count, { quantity }) => count + quantity, 0);
+
+/** Adds what a part wants to `taken`; of a line there is left what is not taken yet. */
+function takeLines(shop: Shop, part: FulfillmentPart, taken: Fulfillment['lines']): void {
   const { fulfillmentOrder } = part;
   if (fulfillmentOrder.status === 'CLOSED' || fulfillmentOrder.status === 'CANCELLED') {
     const status = fulfillmentOrder.status.toLowerCase();
@@ -48,42 +55,40 @@ function takeLines(shop: Shop, part: FulfillmentPart): Fulfillment['lines'] {
   const wanted = part.lines?.length
     ? part.lines
     : fulfillmentOrder.lines
-        .filter((line) => line.remaining > 0)
-        .map((line) => ({ id: line.id, quantity: line.remaining }));
-  return wanted.map(({ id, quantity }) => {
+        .map(({ id, remaining }) => ({ id, quantity: remaining - quantityOf(taken, id) }))
+        .filter(({ quantity }) => quantity > 0);
+  for (const { id, quantity } of wanted) {
     const line = fulfillmentOrder.lines.find((candidate) => candidate.id === id);
     if (!line) throw new Refused('Fulfillment order line item does not exist.', ['fulfillment']);
-    if (quantity < 1 || quantity > line.remaining) {
+    if (quantity < 1 || quantity > line.remaining - quantityOf(taken, id)) {
       throw new Refused('Invalid fulfillment order line item quantity requested.', ['fulfillment']);
     }
-    return {
+    taken.push({
       id: shop.nextId(),
       lineId: line.lineId,
       fulfillmentOrderId: fulfillmentOrder.id,
       fulfillmentOrderLineId: id,
       quantity,
-    };
-  });
+    });
+  }
 }
 
 const orderTopic = (order: Order): Happening =>
   fulfillmentStatusOf(order) === 'FULFILLED' ? { topic: 'orders/fulfilled' } : { topic: 'orders/partially_fulfilled' };
 
-/** Sends parts of an order. All of it is checked before anything changes. */
+/** Sends parts of an order; several may name one fulfilment order. All of it is checked before anything changes. */
 export function createFulfillment(
   shop: Shop,
   order: Order,
   parts: readonly FulfillmentPart[],
   tracking?: Tracking | null,
 ): Fulfillment {
-  const lines = parts.flatMap((part) => takeLines(shop, part));
+  const lines: Fulfillment['lines'] = [];
+  for (const part of parts) takeLines(shop, part, lines);
   if (lines.length === 0) throw new Refused('Fulfillment must have at least one line item.', ['fulfillment']);
   const at = nowSecond();
-  for (const { fulfillmentOrder } of parts) {
-    for (const line of fulfillmentOrder.lines) {
-      const taken = lines.filter(({ fulfillmentOrderLineId }) => fulfillmentOrderLineId === line.id);
-      line.remaining -= taken.reduce((count, { quantity }) => count + quantity, 0);
-    }
+  for (const fulfillmentOrder of new Set(parts.map((part) => part.fulfillmentOrder))) {
+    for (const line of fulfillmentOrder.lines) line.remaining -= quantityOf(lines, line.id);
     fulfillmentOrder.updatedAt = at;
     fulfillmentOrder.status = fulfillmentOrder.lines.every(({ remaining }) => remaining === 0)
       ? 'CLOSED'

@@ -16,7 +16,7 @@ import type { Order } from './model.js';
 import { type Bag, moneyBag, ZERO } from './money.js';
 import { gid, SHOP_DOMAIN, SHOP_ID } from './shop.js';
 import { graphTime, graphTimeOrNull } from './times.js';
-import { financialStatusOf, fulfillmentStatusOf, totalsOf } from './totals.js';
+import { financialStatusOf, fulfillmentStatusOf, orderTaxes, totalsOf } from './totals.js';
 
 /** The namespace of metafields set without one: the app's own. */
 export const APP_NAMESPACE = 'app--580111';
@@ -160,7 +160,7 @@ export function orderNode(order: Order): object {
     displayAddress: addressNode(order.shippingAddress),
     billingAddressMatchesShippingAddress: true,
     customer: customerNode(order.customer),
-    taxLines: () => order.lines.flatMap((line) => line.taxLines).map(taxNode(order)),
+    taxLines: () => orderTaxes(order).map(taxNode(order)),
     shippingLine: order.shippingLines[0] ? shippingLineNode(order)(order.shippingLines[0]) : null,
     shippingLines: (args: PageArgs) => listConnection(order.shippingLines, args, shippingLineNode(order)),
     lineItems: (args: PageArgs) => listConnection(order.lines, args, (line) => lineNode(order, line)),

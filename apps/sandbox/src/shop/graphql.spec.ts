@@ -12,6 +12,7 @@ import {
   Kind,
   parse,
 } from 'graphql';
+import { askOf } from '../testing/ask.js';
 import { quietShop } from '../testing/quiet-shop.js';
 import { requestedCost } from './cost.js';
 import { fulfillmentMutations } from './fulfillment-mutations.js';
@@ -20,7 +21,7 @@ import { queryRoot } from './graph-queries.js';
 import { orderMutations } from './order-mutations.js';
 import { refundOrder, setMetafield } from './orders.js';
 import { placeOrder } from './place.js';
-import { checkDocument, run, shopifySchema } from './schema.js';
+import { shopifySchema } from './schema.js';
 import { gid } from './shop.js';
 import { subscriptionMutations } from './subscriptions.js';
 
@@ -39,21 +40,7 @@ function world() {
     ...fulfillmentMutations(shop, effect),
     ...subscriptionMutations(shop, effect, () => undefined),
   };
-  const ask = async (source: string, variables: Record<string, unknown> = {}) => {
-    const { document, errors } = checkDocument(source);
-    expect(errors.map(({ message }) => message)).toEqual([]);
-    // biome-ignore lint/suspicious/noExplicitAny: answers of every shape
-    const result: { data?: any; errors?: readonly { message: string }[] } = await run({
-      document: document!,
-      root,
-      variables,
-      operationName: undefined,
-    });
-    return {
-      data: result.data && JSON.parse(JSON.stringify(result.data)),
-      errors: result.errors?.map(({ message }) => message) ?? [],
-    };
-  };
+  const ask = askOf(root);
   topics();
   return { shop, order, ask, effects, topics };
 }

@@ -65,6 +65,13 @@ describe('money', () => {
     cancelOrder(paid.shop, paid.order, 'CUSTOMER', true);
     expect(financialStatusOf(paid.order)).toBe('REFUNDED');
     expect(totalsOf(paid.order).currentTotal).toEqual([0, 0]);
+    const [back] = paid.order.refunds;
+    expect(back!.lines.map(({ lineId, quantity }) => [lineId, quantity])).toEqual(
+      paid.order.lines.map(({ id, quantity }) => [id, quantity]),
+    );
+    expect(paid.order.transactions.filter(({ id }) => back!.transactionIds.includes(id))).toMatchObject([
+      { kind: 'refund', amount: totalsOf(paid.order).total },
+    ]);
     expect(() => cancelOrder(paid.shop, paid.order, 'CUSTOMER', true)).toThrow('already canceled');
   });
 });
@@ -104,6 +111,22 @@ describe('fulfilments', () => {
     expect([fulfillmentStatusOf(order), open.status]).toEqual(['FULFILLED', 'CLOSED']);
     expect(() => createFulfillment(shop, order, [{ fulfillmentOrder: open }])).toThrow('unfulfillable status= closed.');
     expect(() => cancelOrder(shop, order, 'OTHER', false)).toThrow('has fulfillments');
+  });
+
+  it('count a fulfilment order once, however many parts name it', () => {
+    const { shop, order, open } = placed();
+    const [aprons, hooks] = open.lines.map(({ id }) => id);
+    const part = (id: number | undefined, quantity: number) => ({
+      fulfillmentOrder: open,
+      lines: [{ id: id!, quantity }],
+    });
+    createFulfillment(shop, order, [part(aprons, 1), part(hooks, 1)]);
+    expect(open.lines.map(({ remaining }) => remaining)).toEqual([1, 0]);
+    expect([fulfillmentStatusOf(order), open.status]).toEqual(['PARTIALLY_FULFILLED', 'IN_PROGRESS']);
+    expect(() => createFulfillment(shop, order, [part(aprons, 1), part(aprons, 1)])).toThrow('Invalid fulfillment');
+    expect(open.lines.map(({ remaining }) => remaining)).toEqual([1, 0]);
+    createFulfillment(shop, order, [part(aprons, 1)]);
+    expect([fulfillmentStatusOf(order), open.status]).toEqual(['FULFILLED', 'CLOSED']);
   });
 
   it('show the newest event by its own time, whatever came last', () => {

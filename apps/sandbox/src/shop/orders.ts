@@ -2,7 +2,7 @@
 
 import type { Address, Attribute, Line, Metafield, Order, Refund } from './model.js';
 import { add, type Bag, bagOf, subtract, times, toMinor, ZERO } from './money.js';
-import { type LineDelta, nowSecond, type Shop } from './shop.js';
+import { type Happening, type LineDelta, nowSecond, type Shop } from './shop.js';
 import { financialStatusOf, fulfilledQuantity, lineDiscounted, lineTax, totalsOf } from './totals.js';
 
 /** A change the shop refuses; `field` is the argument it is about, as Shopify's userErrors name it. */
@@ -215,9 +215,23 @@ export function cancelOrder(shop: Shop, order: Order, reason: string, refund: bo
   if (order.fulfillments.some(({ status }) => status === 'SUCCESS')) {
     throw new Refused('Cannot cancel an order that has fulfillments.', ['orderId']);
   }
-  const { net } = totalsOf(order);
+  const { net, shipping, shippingRefunded } = totalsOf(order);
   const paidBy = order.transactions.find(({ kind }) => kind === 'sale' || kind === 'capture');
-  if (paidBy && refund && net[0] > 0) addTransaction(shop, order, 'refund', net, paidBy.id);
+  const happenings: Happening[] = [{ topic: 'orders/cancelled' }, { topic: 'orders/updated' }];
+  if (paidBy && refund && net[0] > 0) {
+    // Money never goes back without a refund that names what it was for.
+    const left = order.lines.filter((line) => line.currentQuantity > 0);
+    const back: Refund = {
+      id: shop.nextId(),
+      createdAt: nowSecond(),
+      note: '',
+      lines: left.map(({ id, currentQuantity }) => refundLine(shop, order, { id, quantity: currentQuantity })),
+      shipping: subtract(shipping, shippingRefunded),
+      transactionIds: [addTransaction(shop, order, 'refund', net, paidBy.id)],
+    };
+    order.refunds.push(back);
+    happenings.unshift({ topic: 'refunds/create', refund: back });
+  }
   const status = financialStatusOf(order);
   if (status === 'AUTHORIZED')
     addTransaction(shop, order, 'void', subtract(totalsOf(order).total, net), order.transactions[0]!.id);
@@ -229,5 +243,5 @@ export function cancelOrder(shop: Shop, order: Order, reason: string, refund: bo
   }
   order.cancelledAt = nowSecond();
   order.cancelReason = reason;
-  shop.changed(order, [{ topic: 'orders/cancelled' }, { topic: 'orders/updated' }]);
+  shop.changed(order, happenings);
 }

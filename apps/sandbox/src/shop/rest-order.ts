@@ -3,18 +3,11 @@
 
 import type { Discount, Order } from './model.js';
 import { formatMinor, restSet, ZERO } from './money.js';
-import {
-  restAddress,
-  restCustomer,
-  restFulfillment,
-  restLine,
-  restOrderTaxes,
-  restShippingLine,
-} from './rest-parts.js';
+import { restAddress, restCustomer, restFulfillment, restLine, restShippingLine, restTax } from './rest-parts.js';
 import { restRefund } from './rest-refund.js';
 import { gid, LOCATION_ID, SHOP_DOMAIN, SHOP_ID } from './shop.js';
 import { restTime, restTimeOrNull } from './times.js';
-import { financialStatusOf, fulfillmentStatusOf, type Totals, totalsOf } from './totals.js';
+import { financialStatusOf, fulfillmentStatusOf, orderTaxes, type Totals, totalsOf } from './totals.js';
 
 const FULFILLMENT_STATUS = { UNFULFILLED: null, PARTIALLY_FULFILLED: 'partial', FULFILLED: 'fulfilled' } as const;
 
@@ -130,7 +123,7 @@ export function restOrder(order: Order) {
     presentment_currency: order.presentmentCurrency,
     processed_at: restTime(order.createdAt),
     tags: order.tags.join(', '),
-    tax_lines: restOrderTaxes(order),
+    tax_lines: orderTaxes(order).map((tax) => restTax(tax, order)),
     taxes_included: order.taxesIncluded,
     test: false,
     token: order.token,

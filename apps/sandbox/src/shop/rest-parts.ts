@@ -56,25 +56,13 @@ export function restCustomer(customer: Customer, address: Address, currency: str
   };
 }
 
-const restTax = (tax: TaxLine, order: Order) => ({
+export const restTax = (tax: TaxLine, order: Order) => ({
   channel_liable: false,
   price: shopAmount(tax.price, order),
   price_set: restSet(tax.price, order),
   rate: tax.rate,
   title: tax.title,
 });
-
-/** Taxes of every line, added up by title and rate. */
-export function restOrderTaxes(order: Order) {
-  const sums = new Map<string, TaxLine>();
-  for (const tax of [...order.lines, ...order.shippingLines].flatMap((line) => line.taxLines)) {
-    const key = `${tax.title} ${tax.rate}`;
-    const before = sums.get(key);
-    const price: Bag = before ? [before.price[0] + tax.price[0], before.price[1] + tax.price[1]] : tax.price;
-    sums.set(key, { ...tax, price });
-  }
-  return [...sums.values()].map((tax) => restTax(tax, order));
-}
 
 /** A line's fulfilment status as REST spells it: null, "partial" or "fulfilled". */
 const lineFulfillment = (order: Order, line: Line): string | null => {

@@ -1,6 +1,6 @@
 // An order's sums and states, derived from its parts so that they can never disagree with them.
 
-import type { Line, Order } from './model.js';
+import type { Line, Order, TaxLine } from './model.js';
 import { add, type Bag, subtract, times, ZERO } from './money.js';
 
 const sum = (bags: readonly Bag[]): Bag => add(ZERO, ...bags);
@@ -11,6 +11,16 @@ export const lineTax = (line: Line): Bag => sum(line.taxLines.map((tax) => tax.p
 /** Unit price times quantity, before discounts. */
 export const lineOriginal = (line: Line): Bag => times(line.unitPrice, line.quantity);
 export const lineDiscounted = (line: Line): Bag => subtract(lineOriginal(line), lineDiscount(line));
+
+/** The order's own tax lines: those of every line and shipping line, one per title and rate. */
+export function orderTaxes(order: Order): TaxLine[] {
+  const sums = new Map<string, TaxLine>();
+  for (const tax of [...order.lines, ...order.shippingLines].flatMap((line) => line.taxLines)) {
+    const key = JSON.stringify([tax.title, tax.rate]);
+    sums.set(key, { ...tax, price: add(sums.get(key)?.price ?? ZERO, tax.price) });
+  }
+  return [...sums.values()];
+}
 
 /** The share of a line that is still in the order, for amounts kept per line. */
 const share = (line: Line): number => (line.quantity === 0 ? 0 : line.currentQuantity / line.quantity);
