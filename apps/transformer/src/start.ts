@@ -1,7 +1,15 @@
 import type { Connector } from '@syncline/connector-sdk';
 import { connectors } from '@syncline/connectors';
 import { declaredTopics, transformerGroup, transformerTopics } from '@syncline/contracts';
-import { type Batch, checkTopics, KafkaBatchStrategy, MicroBatchProducer, type Outcome } from '@syncline/messaging';
+import {
+  type Batch,
+  checkTopics,
+  KafkaBatchStrategy,
+  type KafkaSettings,
+  MicroBatchProducer,
+  type Outcome,
+  observeLag,
+} from '@syncline/messaging';
 import {
   baseEnv,
   ConfigError,
@@ -14,9 +22,9 @@ import {
 } from '@syncline/runtime';
 import { checkStore, countChanges, openStore } from '@syncline/store';
 import { BatchController } from './batch.controller.js';
+import { startHousekeeping } from './housekeeping.js';
 import { inspectRoutes } from './inspect.js';
 import { Lanes } from './lanes.js';
-import { startRelease } from './release.js';
 import { createTopology } from './topology.js';
 
 /** Starts the transformer: raw topics and receipts in, canonical topics out. Refuses to start where topics or tables are missing. */
@@ -24,7 +32,11 @@ export async function startTransformer(env: NodeJS.ProcessEnv = process.env): Pr
   const settings = readEnv(baseEnv, env);
   const log = createLogger('transformer', settings.LOG_LEVEL);
   const config = loadSynclineConfig(settings.SYNCLINE_CONFIG, env, [], { othersUnchecked: true });
-  const kafka = { brokers: settings.KAFKA_BROKERS, clientId: 'transformer' };
+  const kafka: KafkaSettings = {
+    brokers: settings.KAFKA_BROKERS,
+    clientId: 'transformer',
+    log: ({ level, msg, ...rest }) => log[level](rest, msg),
+  };
   await refuseUnlessReady(
     settings.DATABASE_URL,
     kafka,
@@ -47,9 +59,17 @@ export async function startTransformer(env: NodeJS.ProcessEnv = process.env): Pr
     onAssigned: (topic, partition) => lanes.assigned(topic, partition),
     onRevoked: (topic, partition) => lanes.revoked(topic, partition),
   });
-  const stopRelease = startRelease(store, producer, (error) =>
-    log.warn({ err: error }, 'releasing overdue messages failed'),
+  const stopHousekeeping = startHousekeeping(store, producer, (error) =>
+    log.warn({ err: error }, 'housekeeping failed'),
   );
+  const lag = async () => (await strategy.lag()).map((l) => ({ group: transformerGroup, ...l }));
+  const stopObserving = observeLag(lag);
+  const end = async () => {
+    stopObserving();
+    await lanes.close();
+    await producer.disconnect();
+    await store.close();
+  };
   return startService({
     name: 'transformer',
     managementPort: settings.MANAGEMENT_PORT,
@@ -57,37 +77,21 @@ export async function startTransformer(env: NodeJS.ProcessEnv = process.env): Pr
     logger: log,
     providers: [
       { provide: 'run', useValue: (batch: Batch): Promise<Outcome[]> => lanes.run(batch) },
-      {
-        provide: 'end',
-        useValue: {
-          onApplicationShutdown: async () => {
-            await lanes.close();
-            await producer.disconnect();
-            await store.close();
-          },
-        },
-      },
+      { provide: 'end', useValue: { onApplicationShutdown: end } },
     ],
     controllers: [BatchController],
     strategies: () => [strategy],
-    stopping: stopRelease,
+    stopping: stopHousekeeping,
     ready: () => [
       { name: 'consumer', check: () => strategy.isReady() },
       { name: 'database', check: () => store.ready() },
     ],
-    status: () => async () => ({
-      changed: await countChanges(store),
-      consumers: await strategy.lag().then((rows) => rows.map((r) => ({ group: transformerGroup, ...r }))),
-    }),
+    status: () => async () => ({ changed: await countChanges(store), consumers: await lag() }),
     routes: inspectRoutes(() => store),
   });
 }
 
-async function refuseUnlessReady(
-  databaseUrl: string,
-  kafka: { brokers: string[]; clientId: string },
-  targets: string[],
-): Promise<void> {
+async function refuseUnlessReady(databaseUrl: string, kafka: KafkaSettings, targets: string[]): Promise<void> {
   const problems = [...(await checkStore(databaseUrl)), ...(await checkTopics(kafka, declaredTopics(targets)))];
   if (problems.length > 0)
     throw new ConfigError(

@@ -1,3 +1,4 @@
+import { observeLag } from '@syncline/messaging';
 import { type ManagementRoute, metrics, type Reading } from '@syncline/runtime';
 import { countDeliveries, deadDeliveries, deliveriesOf, type Store, type TargetCounts } from '@syncline/store';
 import type { FreshnessQuantiles } from './freshness.js';
@@ -118,21 +119,13 @@ export function observeWriter(store: Store, served: readonly ServedTarget[]): ()
   };
   const byCount = (field: 'pending' | 'dead') => async (): Promise<Reading[]> =>
     (await counted()).map((c) => ({ value: c[field], attributes: { target: c.target, kind: c.kind } }));
-  let lags: ReturnType<typeof consumerLag> | undefined;
-  const lag = (field: 'lagRecords' | 'lagSeconds') => async (): Promise<Reading[]> => {
-    lags ??= consumerLag(served).finally(() => {
-      lags = undefined;
-    });
-    return (await lags).map((l) => ({ value: l[field], attributes: { group: l.group, topic: l.topic } }));
-  };
   const stops = [
     metrics.pending.observe(byCount('pending')),
     metrics.dead.observe(byCount('dead')),
     metrics.circuitOpen.observe(() =>
       served.map((t) => ({ value: t.health().circuit === 'closed' ? 0 : 1, attributes: { target: t.name } })),
     ),
-    metrics.lagRecords.observe(lag('lagRecords')),
-    metrics.lagSeconds.observe(lag('lagSeconds')),
+    observeLag(() => consumerLag(served)),
   ];
   return () => {
     for (const stop of stops) stop();

@@ -2,6 +2,7 @@ import { deadLetterTopic, header, invalidTopic, type SyncError } from '@syncline
 import type { Outcome } from './batch.js';
 import type { KafkaSettings } from './client.js';
 import { backoffMs, pause } from './failure.js';
+import { countQuarantined } from './measure.js';
 import { MicroBatchProducer } from './micro-batch-producer.js';
 import type { InboundRecord } from './record.js';
 
@@ -71,6 +72,7 @@ export class FailureRouting {
     for (let attempt = 0; !signal.aborted; attempt++) {
       try {
         await this.#producer.send({ topic, key: record.key, value, headers });
+        countQuarantined(this.groupId, failure);
         return true;
       } catch (error) {
         if ((error as SyncError).kind === 'rejected' && value !== null) {

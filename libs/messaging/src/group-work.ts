@@ -7,6 +7,7 @@ import { FailureRouting, routeOf } from './failure-routing.js';
 import { GroupConsumer, type GroupEvents, sessionMs } from './group-consumer.js';
 import { lagBehind, type TopicLag } from './lag.js';
 import { Lane } from './lane.js';
+import { measuredBatch } from './measure.js';
 import { OffsetCommits } from './offset-commits.js';
 import { Ownership } from './ownership.js';
 
@@ -180,7 +181,8 @@ export class GroupWork implements GroupEvents {
     const records = lane.take(this.#recordsMax);
     const heartbeat = async () => signal.throwIfAborted();
     const batch: Batch = { topic, partition, records, highWatermark, takeover, heartbeat, signal };
-    const outcomes = await this.handle(batch);
+    const handle = async () => (await this.handle(batch)) ?? undefined;
+    const outcomes = await measuredBatch(this.options.groupId, topic, records.length, handle);
     if (outcomes) {
       if (outcomes.length !== records.length)
         throw new Error(`the handler of ${topic} gave ${outcomes.length} outcomes for ${records.length} records`);

@@ -3,6 +3,7 @@ export { KafkaBatchStrategy } from './batch-strategy.js';
 export type { KafkaLogLine, KafkaSettings } from './client.js';
 export { FencedError, isFencing, isRetriable } from './failure.js';
 export { groupLag, type TopicLag } from './lag.js';
+export { observeLag } from './measure.js';
 export { type MicroBatchOptions, MicroBatchProducer, type TopicMessage } from './micro-batch-producer.js';
 export { partitionOf } from './partition.js';
 export { type ReadTopicOptions, readTopic } from './read-topic.js';

@@ -4,6 +4,7 @@ import { type Context, inject, inSpan, type Link, SpanKind } from '@syncline/run
 import type { Message } from 'kafkajs';
 import type { KafkaSettings } from './client.js';
 import { isRetriable, produceFailure, within } from './failure.js';
+import { measuredSend } from './measure.js';
 import { knownPartitionCount, partitionCount, partitionOf } from './partition.js';
 import { PlainClient } from './plain-client.js';
 import { type OutboundMessage, sendBytesMax, sendRecordsMax, sizeOf } from './record.js';
@@ -169,7 +170,9 @@ export class MicroBatchProducer {
       },
     };
     try {
-      await inSpan(`send ${topic}`, options, () => within(left, `a send to ${topic}`, this.#twice(topic, messages)));
+      await inSpan(`send ${topic}`, options, () =>
+        measuredSend(topic, messages.length, () => within(left, `a send to ${topic}`, this.#twice(topic, messages))),
+      );
       return null;
     } catch (error) {
       return produceFailure(error, `a send to ${topic}`);

@@ -3,6 +3,7 @@ import { inject, inSpan, SpanKind } from '@syncline/runtime';
 import type { Message, Producer, Transaction } from 'kafkajs';
 import { createKafka, type KafkaSettings } from './client.js';
 import { FencedError, hasType, isFencing, pause, produceFailure, within } from './failure.js';
+import { measuredSend } from './measure.js';
 import { takeSend } from './micro-batch-producer.js';
 import { namedPartition, partitionCount, partitionOf } from './partition.js';
 import { type OutboundMessage, sizeOf } from './record.js';
@@ -158,9 +159,8 @@ export class TransactionalPublisher {
         while (waiting.length > 0) {
           const together = takeSend(waiting).map((each) => each.message);
           // Refused while the last transaction is being ended, and before anything is written: asking again is safe.
-          await patiently(() =>
-            transaction.send({ topic, messages: together, acks: -1, timeout: timing.requestTimeout }),
-          );
+          const send = () => transaction.send({ topic, messages: together, acks: -1, timeout: timing.requestTimeout });
+          await measuredSend(topic, together.length, () => patiently(send));
         }
       }
     });

@@ -139,6 +139,11 @@ export async function shipmentsOf(db: Db, order: string): Promise<string[]> {
   return rows.map((r) => r.id);
 }
 
+/** Removes history older than so many days; the record itself and its newest state stay. */
+export async function forgetHistory(db: Db, days: number): Promise<void> {
+  await db.query('DELETE FROM history WHERE at < now() - make_interval(days => $1)', [days]);
+}
+
 /** Revisions caused per connection since the store was made. */
 export async function countChanges(db: Db): Promise<Record<string, number>> {
   const rows = await db.query<{ connection: string; changed: number }>(

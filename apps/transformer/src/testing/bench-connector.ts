@@ -46,6 +46,40 @@ const connector: Connector = {
   check: async () => undefined,
 };
 
+/** The same system, whose orders we may also make and change. */
+const writable: Connector = {
+  ...connector,
+  provider: 'easypost',
+  objects: { tracker: { kind: 'order', toCanonical: (m) => toCanonical(m).map((o) => ({ ...o, noun: 'tracker' })) } },
+  targets: {
+    order: {
+      shape: 'objects',
+      noun: 'tracker',
+      updates: ['note'],
+      creates: ['name', 'note'],
+      needs: [],
+      applies: () => true,
+      read: async () => null,
+      find: async () => null,
+      create: () => Promise.reject(new SyncError('rejected', 'tests make objects by receipts')),
+      update: () => Promise.reject(new SyncError('rejected', 'tests change objects by receipts')),
+    },
+  },
+};
+
+/** A shop and a system `target` that takes the shop's orders and whose own edits go back into the record. */
+export function twoWayTopology(): Topology {
+  const config: SynclineConfig = {
+    connections: {
+      shop: { name: 'shop', provider: 'shopify', settings: {}, secrets: {} },
+      target: { name: 'target', provider: 'easypost', settings: {}, secrets: {} },
+    },
+    flows: [{ kinds: ['order'], from: ['shop'], to: ['target'] }],
+    ownership: {},
+  };
+  return createTopology(config, { shopify: connector, easypost: writable });
+}
+
 /** Two connections, `shop` and `other`, whose orders nobody writes back. */
 export function benchTopology(): Topology {
   const connection = (name: string) => ({ name, provider: 'shopify', settings: {}, secrets: {} });
@@ -58,7 +92,7 @@ export function benchTopology(): Topology {
 }
 
 /** A raw message as an ingestor would publish it. */
-export function rawMessage(connection: string, payload: Payload) {
+export function rawMessage(connection: string, payload: Payload, provider = 'shopify', noun = 'order') {
   const headers = rawHeaders(
     {
       eventId: `${payload.id}/${payload.version}`,
@@ -71,10 +105,10 @@ export function rawMessage(connection: string, payload: Payload) {
       receivedAt: Date.now(),
       readAt: null,
     },
-    'shopify',
+    provider,
   );
   return {
-    topic: rawTopic('shopify', 'order'),
+    topic: rawTopic(provider, noun),
     key: rawKey(connection, payload.id),
     value: JSON.stringify(payload),
     headers,

@@ -1,24 +1,33 @@
 import { type Receipt, receiptsTopic } from '@syncline/contracts';
 import type { MicroBatchProducer } from '@syncline/messaging';
-import { overdueHeld, type Store } from '@syncline/store';
+import { forgetHistory, overdueHeld, type Store } from '@syncline/store';
 import { holdMsMax } from './apply.js';
 
 const everyMs = 2_000;
+const forgetEveryMs = 3_600_000;
+/** Days a record's history is kept. */
+const historyDays = 30;
 
 /**
- * Lets go of what has waited long enough for a receipt that never came. The release goes through the receipts topic, so that
- * it is mapped by the partition's owner like any other message; said twice it does nothing.
+ * What the transformer does beside its batches: it forgets old history, and lets go of what has waited long enough for a
+ * receipt that never came. The release goes through the receipts topic, so that it is mapped by the partition's owner like
+ * any other message; said twice it does nothing.
  */
-export function startRelease(
+export function startHousekeeping(
   store: Store,
   producer: MicroBatchProducer,
   onError: (error: unknown) => void,
   waitMs = holdMsMax,
 ): () => void {
   let stopped = false;
+  let forgotAt = Date.now();
   let timer: NodeJS.Timeout;
   const round = async () => {
     try {
+      if (Date.now() - forgotAt > forgetEveryMs) {
+        forgotAt = Date.now();
+        await forgetHistory(store, historyDays);
+      }
       for (const due of await overdueHeld(store, waitMs)) {
         const message: Receipt = {
           type: 'release',

@@ -1,0 +1,152 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type Observation, type Receipt, rawTopic, receiptsTopic } from '@syncline/contracts';
+import { testInfra } from '@syncline/infra';
+import type { InboundRecord } from '@syncline/messaging';
+import { createTestDatabase, openStore, overdueHeld, type Store } from '@syncline/store';
+import { mapBatch, type OutboundEvent } from './batch.js';
+import { decode } from './decode.js';
+import { type Payload, rawMessage, twoWayTopology } from './testing/bench-connector.js';
+
+// What waits for a receipt of ours, against a real PostgreSQL: per record and per announced create, in order, for a bounded time.
+const topology = twoWayTopology();
+let database: Awaited<ReturnType<typeof createTestDatabase>>;
+let store: Store;
+let offset = 0n;
+
+beforeAll(async () => {
+  database = await createTestDatabase((await testInfra()).databaseUrl);
+  store = await openStore({ url: database.url, role: 'transformer', applicationName: 'waiting-test' });
+}, 120_000);
+
+afterAll(async () => {
+  await store?.close();
+  await database?.drop();
+});
+
+/** Maps one message and commits; returns what would be published. */
+async function map(
+  record: Omit<InboundRecord, 'offset' | 'partition' | 'timestamp'>,
+  force = false,
+): Promise<OutboundEvent[]> {
+  const whole: InboundRecord = { ...record, offset: offset++, partition: 0, timestamp: Date.now() };
+  const place = { topic: whole.topic, partition: 0, from: whole.offset, next: offset };
+  return store.transaction(async (tx) => (await mapBatch(tx, topology, decode(whole, topology), place, force)).events);
+}
+
+const shop = (p: Payload, force = false) => {
+  const m = rawMessage('shop', p);
+  return map(
+    { topic: rawTopic('shopify', 'order'), key: m.key, value: Buffer.from(m.value), headers: m.headers },
+    force,
+  );
+};
+const target = (p: Payload) => {
+  const m = rawMessage('target', p, 'easypost', 'tracker');
+  return map({ topic: rawTopic('easypost', 'tracker'), key: m.key, value: Buffer.from(m.value), headers: m.headers });
+};
+const say = (r: Receipt) =>
+  map({ topic: receiptsTopic('easypost'), key: r.id, value: Buffer.from(JSON.stringify(r)), headers: {} });
+
+const about = (id: string, revision: number) =>
+  ({ id, kind: 'order', connection: 'target', noun: 'tracker', revision, at: Date.now() }) as const;
+const observed = (externalId: string, version: number, note: string): Observation => ({
+  kind: 'order',
+  noun: 'tracker',
+  externalId,
+  version,
+  readAt: version + 1,
+  fields: { name: `#${externalId}`, note },
+  native: {},
+  keys: [],
+  refs: [],
+});
+const written = (id: string, revision: number, o: Observation): Receipt => ({
+  type: 'receipt',
+  ...about(id, revision),
+  outcome: 'written',
+  externalId: o.externalId,
+  sent: { note: o.fields.note as string },
+  observed: o,
+  tries: [],
+});
+const note = (events: OutboundEvent[]) =>
+  events.map((e) => (JSON.parse(e.value ?? '{}') as { data: { note: string } }).data.note);
+const revisionOf = (events: OutboundEvent[]) => Number(events.at(-1)?.headers['sync-revision']);
+
+/** An order of the shop that is at the target too, with nothing open. */
+async function linked(n: string): Promise<string> {
+  const made = await shop({ id: `s${n}`, version: 10, note: 'first' });
+  const id = made[0]?.key as string;
+  await say(written(id, revisionOf(made), observed(`t${n}`, 20, 'first')));
+  return id;
+}
+
+describe('an edit at the target while a write of ours is unanswered', () => {
+  it('waits for the receipt, and is then taken: the newer edit wins', async () => {
+    const id = await linked('1');
+    const asked = await shop({ id: 's1', version: 30, note: 'from the shop' });
+    expect(note(asked)).toEqual(['from the shop']);
+    expect(await target({ id: 't1', version: 40, note: 'by a person there' })).toEqual([]);
+    const declined: Receipt = {
+      type: 'receipt',
+      ...about(id, revisionOf(asked)),
+      outcome: 'declined',
+      externalId: 't1',
+      sent: {},
+      observed: observed('t1', 40, 'by a person there'),
+      tries: [],
+    };
+    expect(note(await say(declined)).at(-1)).toBe('by a person there');
+    expect(await store.query('SELECT 1 FROM held WHERE id = $1', [id])).toEqual([]);
+  });
+
+  it('does not wait where it plainly is our write', async () => {
+    await linked('2');
+    await shop({ id: 's2', version: 30, note: 'asked' });
+    await target({ id: 't2', version: 31, note: 'asked' });
+    expect(await store.query("SELECT 1 FROM held WHERE observation->>'externalId' = 't2'")).toEqual([]);
+  });
+
+  it('keeps later messages of that object behind it, and a release lets them go in order', async () => {
+    const id = await linked('3');
+    await shop({ id: 's3', version: 30, note: 'asked' });
+    await target({ id: 't3', version: 40, note: 'one' });
+    await target({ id: 't3', version: 41, note: 'two' });
+    const due = await overdueHeld(store, -1_000);
+    expect(due.filter((d) => d.id === id)).toEqual([
+      { id, connection: 'target', kind: 'order', noun: 'tracker', provider: 'easypost' },
+    ]);
+    const events = await say({ type: 'release', ...about(id, 0) });
+    expect(note(events).at(-1)).toBe('two');
+    expect(await say({ type: 'release', ...about(id, 0) })).toEqual([]);
+  });
+
+  it('does not wait in the first batch after a takeover', async () => {
+    const id = await linked('4');
+    await shop({ id: 's4', version: 30, note: 'asked' });
+    await shop({ id: 's4', version: 30, note: 'asked' }, true);
+    expect(await store.query('SELECT 1 FROM held WHERE id = $1', [id])).toEqual([]);
+  });
+});
+
+describe('an object nobody knows while a create of ours is under way', () => {
+  it('waits for the receipt, which says whose it is: one record', async () => {
+    const made = await shop({ id: 's5', version: 10, note: 'x' });
+    const id = made[0]?.key as string;
+    await say({ type: 'intent', ...about(id, revisionOf(made)) });
+    expect(await target({ id: 't5', version: 20, note: 'x' })).toEqual([]);
+    await say(written(id, revisionOf(made), observed('t5', 20, 'x')));
+    const rows = await store.query<{ id: string }>("SELECT DISTINCT id FROM identity WHERE key IN ('s5', 't5')");
+    expect(rows).toEqual([{ id }]);
+    expect(await store.query('SELECT 1 FROM intents')).toEqual([]);
+    expect(await store.query('SELECT 1 FROM held')).toEqual([]);
+  });
+
+  it('becomes a record of its own where the wait ends without one', async () => {
+    const made = await shop({ id: 's6', version: 10, note: 'x' });
+    await say({ type: 'intent', ...about(made[0]?.key as string, revisionOf(made)) });
+    expect(await target({ id: 'somebody-elses', version: 20, note: 'y' })).toEqual([]);
+    const events = await say({ type: 'release', ...about('', 0) });
+    expect(note(events)).toEqual(['y']);
+  });
+});
