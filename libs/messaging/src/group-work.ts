@@ -12,7 +12,7 @@ import { OffsetCommits } from './offset-commits.js';
 import { Ownership } from './ownership.js';
 
 /** A lane fetches no more while so many bytes of values wait in it. */
-const waitingBytesMax = 1 << 20;
+const waitingBytesMax = 3 << 20;
 /** How long a running batch may take to end by itself, then how long to obey the abort. Within a session, and within a stop. */
 const graceMs = { end: 3_000, abort: 3_000 };
 /** Fetching waits for a free place for so long, so that heartbeats go on. */
