@@ -85,7 +85,9 @@ export function createSender(options: SenderOptions): Sender {
     else queue.push(delivery);
   };
   const startNext = (): void => {
-    for (let next = queue.shift(); next && !closed; next = queue.shift()) if (pending.has(next.id)) return start(next);
+    let next = queue.shift();
+    while (next && !pending.has(next.id)) next = queue.shift();
+    if (next && !closed) start(next);
   };
   const attempt = async (delivery: Delivery): Promise<void> => {
     delivery.attempts++;

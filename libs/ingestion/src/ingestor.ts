@@ -4,6 +4,7 @@ import { SyncError } from '@syncline/contracts';
 import { type Logger, metrics } from '@syncline/runtime';
 import { addConnections, readConnections, readWatermarks, type Store } from '@syncline/store';
 import { type AcceptedCounts, countAccepted } from './accepted.js';
+import { pause } from './backoff.js';
 import type { Served } from './connection.js';
 import type { IngestorEnv } from './env.js';
 import { type Keeper, startKeeper } from './keeper.js';
@@ -12,6 +13,9 @@ import type { Sender } from './publish.js';
 import { type AlsoReader, createAlsoReader } from './read-also.js';
 import { type ConnectionStates, trackStates } from './state.js';
 import { startWebhookServer, type WebhookServer } from './webhook-server.js';
+
+/** How long a start waits for the first check of its connections and of their webhooks. */
+const firstLookMsMax = 5_000;
 
 /** Times that tests shorten, in milliseconds. */
 export interface IngestorTimes {
@@ -92,6 +96,9 @@ export class Ingestor {
       this.#keepers.set(served.name, startKeeper(served, { ...shared, ...own, recovered }));
     }
     this.#observe();
+    // Ready is to mean that changes come by webhook from now on; a provider that does not answer must not keep the others waiting.
+    const looked = Promise.all([...this.#keepers.values()].map((keeper) => keeper.looked));
+    await pause(firstLookMsMax, this.#stop.signal, looked);
   }
 
   /** What GET /status says of this ingestor. */

@@ -25,16 +25,25 @@ export interface KeeperOptions {
 export interface Keeper {
   /** Looks again now. */
   wake(): void;
+  /** Resolves when it has looked once, however that went. */
+  readonly looked: Promise<void>;
   readonly done: Promise<void>;
 }
 
 /** Starts looking after a connection: at once, soon again while that fails, then regularly. */
 export function startKeeper(served: Served, options: KeeperOptions): Keeper {
   const bell = createBell();
-  return { wake: () => bell.ring(), done: keep(served, options, bell) };
+  const first = Promise.withResolvers<void>();
+  const done = keep(served, options, bell, first.resolve).finally(first.resolve);
+  return { wake: () => bell.ring(), looked: first.promise, done };
 }
 
-async function keep(served: Served, options: KeeperOptions, bell: ReturnType<typeof createBell>): Promise<void> {
+async function keep(
+  served: Served,
+  options: KeeperOptions,
+  bell: ReturnType<typeof createBell>,
+  looked: () => void,
+): Promise<void> {
   const { signal, states, log } = options;
   let failures = 0;
   while (!signal.aborted) {
@@ -46,6 +55,7 @@ async function keep(served: Served, options: KeeperOptions, bell: ReturnType<typ
       if (before !== 'connected') options.recovered(served.name);
       await registerWebhooks(served, options);
       failures = 0;
+      looked();
       await pause(options.intervalMs * (0.9 + Math.random() / 5), signal, wake);
     } catch (thrown) {
       if (signal.aborted) return;
@@ -54,6 +64,7 @@ async function keep(served: Served, options: KeeperOptions, bell: ReturnType<typ
       const level = failures === 1 || error.kind === 'defect' ? 'warn' : 'debug';
       log[level]({ err: error, connection: served.name, failures }, 'a connection could not be checked');
       await states.failed(served.name, error, failures);
+      looked();
       const waitMs = states.parked(served.name)
         ? options.parkedMs
         : (error.retryAfterMs ?? 0) + backoffMs(failures, { firstMs: 500, mostMs: 30_000 });

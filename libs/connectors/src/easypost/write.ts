@@ -104,7 +104,9 @@ async function create(context: ConnectionContext, { record }: WriteInput): Promi
     json: { tracker },
     safe: false,
   });
-  return held(context, reply.json, null, reply.answeredAt);
+  const made = held(context, reply.json, null, reply.answeredAt);
+  // The first state of its second: a webhook that reports a scan in the same second may be here before this answer's receipt.
+  return { ...made, observation: { ...made.observation, tie: made.version } };
 }
 
 /** Shipments become trackers. A tracker says what the carrier says: nothing of it can be changed, only made. */
