@@ -1,5 +1,5 @@
 import type { ManagementRoute } from '@syncline/runtime';
-import { ambiguitiesOf, type Db, readTimeline, searchIdentities } from '@syncline/store';
+import { ambiguitiesOf, type Db, readTimeline, searchIdentities, shipmentsOf } from '@syncline/store';
 
 interface Document {
   data: Record<string, unknown>;
@@ -34,10 +34,24 @@ export async function findRecords(
   return { matches };
 }
 
+/** Records that belong to this one: an order's shipments, a shipment's order. */
+async function relatedTo(db: Db, id: string, document: Document | null): Promise<unknown[]> {
+  const order = document?.data.orderId;
+  const ids = typeof order === 'string' ? [order] : await shipmentsOf(db, id);
+  const related = [];
+  for (const other of ids) {
+    const { record } = await readTimeline(db, other);
+    if (!record?.document) continue;
+    const found = JSON.parse(record.document) as Document;
+    related.push({ id: other, kind: record.kind, name: nameOf(found), status: found.data.status ?? null });
+  }
+  return related;
+}
+
 /** A record as it stands and how it came to that. */
 export async function timeline(db: Db, id: string): Promise<unknown> {
   const { record, history } = await readTimeline(db, id);
-  if (!record) return { record: null, history: [], sources: [], ambiguous: [] };
+  if (!record) return { record: null, history: [], sources: [], related: [], ambiguous: [] };
   const document = record.document ? (JSON.parse(record.document) as Document) : null;
   return {
     record: document,
@@ -53,6 +67,7 @@ export async function timeline(db: Db, id: string): Promise<unknown> {
       traceId,
     })),
     sources: document?.sources ?? [],
+    related: await relatedTo(db, id, document),
     ambiguous: await ambiguitiesOf(db, id),
   };
 }

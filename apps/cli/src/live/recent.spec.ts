@@ -78,6 +78,7 @@ describe('the view', () => {
       {
         name: 'warehouse',
         state: 'ok',
+        reason: null,
         desired: 3,
         delivered: 2,
         pending: 1,

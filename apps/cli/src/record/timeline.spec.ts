@@ -9,6 +9,7 @@ const told = story.parse({
     { revision: 9, at: at + 60_000, connection: 'carrier', origin: 'poll', changed: [] },
   ],
   sources: [{ connection: 'shop', noun: 'order', externalId: '55', behind: ['status'] }],
+  related: [{ id: 's-1', kind: 'shipment', name: '9400', status: 'delivered' }],
 });
 const { deliveries: delivered } = deliveries.parse({
   deliveries: [
@@ -41,6 +42,7 @@ describe('a record’s story', () => {
       '',
       'Lives at',
       '  shop: order 55, lacks status',
+      '  with shipment 9400, delivered',
       '',
       'What happened',
       '  2026-11-23T10:00:00.000Z  r7  shop by webhook  name, total  trace abc',
@@ -50,6 +52,12 @@ describe('a record’s story', () => {
       '  warehouse: delivered r9, 300 ms after the change',
       '  shop: dead r7 as 55, wanted r9, 4 attempts: Order is closed',
     ]);
+  });
+
+  it('names only some of what a first sight brought', () => {
+    const changed = Array.from({ length: 12 }, (_, i) => `field${i}`);
+    const first = story.parse({ record: { id: 'o-1' }, history: [{ revision: 1, at, connection: 'shop', changed }] });
+    expect(timelineLines(match, first, []).join('\n')).toMatch(/field7 and 4 more/);
   });
 
   it('lists several matches', () => {

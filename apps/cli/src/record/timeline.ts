@@ -27,6 +27,7 @@ export const story = z.object({
       .loose(),
   ),
   sources: z.array(z.looseObject({})).default([]),
+  related: z.array(z.object({ id: text, kind: text, name: text, status: text.nullish() }).loose()).default([]),
 });
 export type Story = z.infer<typeof story>;
 
@@ -62,6 +63,15 @@ export function matchLines(found: readonly Match[]): string[] {
   );
 }
 
+const changedShown = 8;
+
+/** Which fields a revision changed; of a first sight only some are named. */
+function changedText(changed: readonly string[]): string {
+  const more = changed.length - changedShown;
+  const named = changed.slice(0, changedShown).join(', ') || 'nothing changed';
+  return more > 0 ? `${named} and ${more} more` : named;
+}
+
 /** The story of one record: where it lives, what changed it, and how far each target is. */
 export function timelineLines(match: Match, told: Story, delivered: readonly Delivery[]): string[] {
   const sources = told.sources.map((source) => {
@@ -72,13 +82,14 @@ export function timelineLines(match: Match, told: Story, delivered: readonly Del
   const history = told.history.map((entry) => {
     const from = [entry.connection, entry.origin].filter((part) => part).join(' by ');
     const trace = entry.traceId ? `  trace ${entry.traceId}` : '';
-    return `  ${entry.at}  r${entry.revision}  ${from || 'unknown'}  ${entry.changed.join(', ') || 'nothing changed'}${trace}`;
+    return `  ${entry.at}  r${entry.revision}  ${from || 'unknown'}  ${changedText(entry.changed)}${trace}`;
   });
   return [
     `${match.kind} ${match.name ?? match.id}  revision ${match.revision}  ${match.id}`,
     '',
     'Lives at',
     ...(sources.length > 0 ? sources : ['  no source']),
+    ...told.related.map((r) => `  with ${r.kind} ${r.name}${r.status ? `, ${r.status}` : ''}`),
     '',
     'What happened',
     ...(history.length > 0 ? history : ['  nothing is kept of it']),

@@ -68,6 +68,7 @@ describe('mergeStatus', () => {
       {
         name: 'warehouse',
         state: 'ready',
+        reason: null,
         desired: 5,
         delivered: 4,
         pending: 1,

@@ -29,6 +29,7 @@ export const serviceStatus = z.object({
         .object({
           name: z.string(),
           state: z.string().optional(),
+          reason: z.string().nullish(),
           desired: count,
           delivered: count,
           pending: count,
@@ -56,6 +57,7 @@ export interface Status {
   targets: {
     name: string;
     state: string;
+    reason: string | null;
     desired: number | null;
     delivered: number | null;
     pending: number | null;
@@ -93,6 +95,7 @@ export function mergeStatus(local: Local, answers: ReadonlyMap<string, ServiceSt
       return {
         name,
         state: own ? (own.state ?? 'ready') : 'down',
+        reason: own?.reason ?? null,
         desired: own?.desired ?? null,
         delivered: own?.delivered ?? null,
         pending: own?.pending ?? null,

@@ -33,7 +33,9 @@ export function ago(instant: string | null, nowMs = Date.now()): string {
 export function statusLines(status: Status, nowMs = Date.now()): string[] {
   const lagging = status.consumers.filter((consumer) => consumer.lagRecords > 0);
   const unwell = status.services.filter((service) => service.state !== 'ready' || service.restarts > 0);
-  const reasons = status.connections.flatMap((c) => (c.reason ? [`${c.name}: ${c.reason}`] : []));
+  const reasons = [...status.connections, ...status.targets].flatMap((c) =>
+    c.reason ? [`${c.name}: ${c.reason}`] : [],
+  );
   return [
     ...table(
       ['CONNECTION', 'PROVIDER', 'STATE', 'ACCEPTED', 'CHANGED', 'LAST RECEIVED'],
