@@ -31,6 +31,8 @@ let producer: MicroBatchProducer;
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'syncline-lanes-'));
+  // Its own servers, also where others are given: what it reads must be what it wrote.
+  for (const name of ['KAFKA_BROKERS', 'DATABASE_URL']) delete process.env[name];
   infra = await startInfra({ stateDir: dir });
   kafka = { brokers: [...infra.kafkaBrokers], clientId: 'lanes-test' };
   await migrateTopics(kafka, declaredTopics([]));

@@ -135,6 +135,7 @@ describe('a killed starter', () => {
     }
     const program = join(checkout, 'infra/src/testing/starter.ts');
     starter = spawn(process.execPath, [...sourceFlags(pathToFileURL(program).href), program, stateDir], {
+      env: process.env, // Jest's copy: without it a child sees the environment of the test runner
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const [line] = (await once(starter.stdout!, 'data')) as [Buffer];

@@ -39,6 +39,7 @@ async function ask(idleMs: number): Promise<string> {
   const script = `import { testInfra } from ${JSON.stringify(module)};
     console.log(JSON.stringify(await testInfra({ stateDir: ${JSON.stringify(stateDir)}, idleMs: ${idleMs} })));`;
   const child = spawn(process.execPath, [...sourceFlags(import.meta.url), '--input-type=module', '-e', script], {
+    env: process.env, // Jest's copy: without it a child sees the environment of the test runner
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let out = '';

@@ -102,6 +102,7 @@ async function startKeeper(stateDir: string, idleMs: number): Promise<number | n
   const log = openSync(keeperLog(stateDir), 'a', 0o600);
   const child = spawn(process.execPath, [...sourceFlags(own), program, stateDir, String(idleMs)], {
     cwd: '/',
+    env: process.env,
     detached: true,
     stdio: ['ignore', log, log],
   });

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { type FetchedPartition, hideAborted } from './aborted.js';
 import { encodeProduce, type ProduceArguments } from './produce-request.js';
 
 // kafkajs is pinned and no longer maintained; these reach into it where it has no other way in. Each is undone by removing it.
@@ -69,6 +70,31 @@ function replaceProduceEncoding(): void {
 const hasOwnTimes = ({ topicData }: ProduceArguments): boolean =>
   topicData.some((t) => t.partitions.some((p) => p.messages.some((m) => m.timestamp !== undefined)));
 
+interface FetchAnswer {
+  responses: { partitions: FetchedPartition[] }[];
+}
+type FetchProtocol = (args: unknown) => { request: unknown; response: { decode(raw: Buffer): Promise<FetchAnswer> } };
+
+/** Aborted records are hidden as an answer is decoded, before kafkajs's own filter, which lets some through (see `hideAborted`). */
+function replaceAbortedFilter(): void {
+  const fetch = load('kafkajs/src/protocol/requests/fetch') as { protocol(of: { version: number }): FetchProtocol };
+  const original = fetch.protocol;
+  fetch.protocol = (of) => {
+    const protocol = original(of);
+    return (args) => {
+      const made = protocol(args);
+      const { response } = made;
+      const decode = async (raw: Buffer) => {
+        const answer = await response.decode(raw);
+        for (const { partitions } of answer.responses) for (const partition of partitions) hideAborted(partition);
+        return answer;
+      };
+      return { ...made, response: { ...response, decode } };
+    };
+  };
+}
+
+replaceAbortedFilter();
 repairRequestQueue();
 repairEncoder();
 replaceProduceEncoding();

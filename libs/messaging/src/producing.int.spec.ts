@@ -7,7 +7,8 @@ import { MicroBatchProducer } from './micro-batch-producer.js';
 import { partitionOf } from './partition.js';
 import { readTopic } from './read-topic.js';
 import { Bench } from './testing/own-broker.js';
-import { collect } from './testing/wait.js';
+import { collect, until } from './testing/wait.js';
+import { TransactionalPublisher } from './transactional-publisher.js';
 
 let kafka: KafkaSettings;
 let bench: Bench;
@@ -117,6 +118,29 @@ describe('MicroBatchProducer', () => {
 });
 
 describe('TransactionalPublisher', () => {
+  it('keeps readers from what was aborted, also where transactions of several publishers overlap', async () => {
+    const topic = await bench.topic(1);
+    const publishers = ['a', 'b', 'c'].map((name) => new TransactionalPublisher(kafka, `${topic}.${name}`));
+    const open = [];
+    for (const [i, publisher] of publishers.entries()) {
+      await publisher.connect();
+      open.push(await publisher.begin());
+      await open[i]!.send(topic, [record('k', `${i} of the first round`)]);
+    }
+    const [a, b, c] = open;
+    // They end in another order than they began: the broker lists them as they ended.
+    await b!.abort();
+    await a!.abort();
+    await c!.commit();
+    const last = await publishers[0]!.begin();
+    await last.send(topic, [record('k', 'the last')]);
+    await last.commit();
+    const values = async () => (await collect(readTopic(kafka, topic))).map((r) => String(r.value));
+    await until(async () => (await values()).includes('the last'));
+    expect(await values()).toEqual(['2 of the first round', 'the last']);
+    await Promise.all(publishers.map((publisher) => publisher.close()));
+  });
+
   it('shows a transaction as a whole or not at all, one after the other', async () => {
     const topic = await bench.topic(3);
     const publisher = bench.publisher();
