@@ -37,7 +37,7 @@ export async function live({ perSecond, seconds }: Load): Promise<Live> {
       place.run('transformer', 'apps/transformer/dist/main.js'),
       place.run('ingestor', 'apps/ingestors/shopify/dist/main.js', { HTTP_PORT: '0', POLL_INTERVAL_MS: '3600000' }),
     ]);
-    const address = String((ingestor.ready as { webhooks?: Record<string, string> }).webhooks?.shop);
+    const address = `${String(ingestor.ready.webhooks)}/webhooks/shop`;
     const committed = await listen(place);
     await send(address, [900_000], 50, new Map());
     await new Promise((r) => setTimeout(r, 3_000));
