@@ -108,11 +108,12 @@ async function parcel(story: Story, name: string, code: string): Promise<Fulfilm
   return found[0]!;
 }
 
-/** What the chapters make Syncline write, each change once: labels of the carrier say CONFIRMED as well. */
+/** What the chapters make Syncline write, each change once: labels of the carrier say CONFIRMED as well, and tell the shop of a carrier it did not know. */
 export const effectsOfTheStory: Readonly<Record<string, number>> = {
   'carrier tracker.created': 3,
   'shop fulfillment.created': 2,
   'shop fulfillment.event': 10,
+  'shop fulfillment.tracking': 1,
 };
 
 /** The chapters, each on orders of its own. */

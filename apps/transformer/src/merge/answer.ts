@@ -124,9 +124,6 @@ function created(ctx: MergeContext, state: MergeState, source: SourceKey, r: Ans
     const made = r.sent[field] ?? first?.[field];
     if (field in r.sent) snapshot.standsFor[field] = r.sent[field] as Json;
     else if (isEmpty(value) && state.fields[field]) continue;
-    // What the target made up itself is no edit, unless the field is its own: a carrier's guess does not replace a person's text.
-    else if (made === undefined && !isEmpty(state.fields[field]?.value) && ctx.policy.owner(field) === undefined)
-      continue;
     else if (made === undefined || !keptAs(ctx, source, field, made, value)) {
       edit(
         ctx,

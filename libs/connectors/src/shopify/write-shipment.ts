@@ -168,8 +168,7 @@ async function update(context: ConnectionContext, held: Held, input: WriteInput)
 export const shipmentTarget: ObjectTarget = {
   shape: 'objects',
   noun: 'fulfillment',
-  // Not the carrier's code: the shop has only its text, from which the code is read.
-  updates: ['status', 'trackingNumber', 'carrierName'],
+  updates: ['status', 'trackingNumber', 'carrier', 'carrierName'],
   creates: ['status', 'trackingNumber', 'carrier', 'carrierName', 'trackingUrl', 'lines'],
   needs: ['orderId'],
   applies,
