@@ -5,7 +5,6 @@ import {
   type Db,
   type HeldRow,
   holdObservations,
-  moveIdentities,
   openIntents,
   shipmentsOf,
   takeHeld,
@@ -16,7 +15,7 @@ import { addKey, type Entries, type Entry, entryById, entryByKey, lockEntries, l
 import { answer } from './merge/answer.js';
 import { mustWait, observe } from './merge/observe.js';
 import { type SourceKey, sourceKey } from './merge/state.js';
-import { fillReferences, join, resolve } from './resolve.js';
+import { fillReferences, type Joined, join, resolve } from './resolve.js';
 import type { Topology } from './topology.js';
 
 /** How long a change waits for the receipt of a write of ours, in milliseconds. */
@@ -103,18 +102,12 @@ async function linkCreated(
   const other = entryByKey(at.entries, key);
   if (!other) addKey(at.entries, key, entry.id);
   if (!other || other === entry) return { entry, touched: [] };
-  const winner = join(at.entries, entry, other, at.topology);
-  const loser = winner === entry ? other : entry;
-  await moveIdentities(at.tx, loser.id, winner.id);
-  return { entry: winner, touched: await afterJoins(at, step, [{ loser, winner }]) };
+  const joined = await join(at.tx, at.entries, entry, other, at.topology);
+  return { entry: joined.winner, touched: await afterJoins(at, step, [joined]) };
 }
 
 /** Both sides of a join are published; shipments that named the alias now name the record it lives on as. */
-async function afterJoins(
-  at: Attempt,
-  step: Step,
-  joined: readonly { loser: Entry; winner: Entry }[],
-): Promise<Entry[]> {
+async function afterJoins(at: Attempt, step: Step, joined: readonly Joined[]): Promise<Entry[]> {
   const touched: Entry[] = [];
   for (const { loser, winner } of joined) {
     loser.cause = step;

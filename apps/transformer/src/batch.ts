@@ -7,7 +7,7 @@ import type { Step } from './decode.js';
 import { documentText, stateText } from './document.js';
 import { type Entry, lockEntries } from './entries.js';
 import { openAsks } from './merge/publish.js';
-import { isBlank } from './merge/state.js';
+import { connectionOf, isBlank } from './merge/state.js';
 import { processSpan } from './spans.js';
 import type { Topology } from './topology.js';
 
@@ -103,7 +103,7 @@ function publish(topology: Topology, entry: Entry, cause: Step, revision: number
   const { connection, changedAt, receivedAt, eventId, origin } = originOf(cause);
   const span = processSpan(cause, entry.kind);
   const connections = new Set<string>();
-  for (const source of state.snapshots.keys()) connections.add(source.slice(0, source.indexOf('/')));
+  for (const source of state.snapshots.keys()) connections.add(connectionOf(source));
   out.events.push({
     kind: entry.kind,
     key: entry.id,

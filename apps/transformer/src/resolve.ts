@@ -16,11 +16,17 @@ import { edit } from './merge/observe.js';
 import type { SourceKey } from './merge/state.js';
 import type { Topology } from './topology.js';
 
+/** Two records that are one: `winner` lives on, `loser` is its alias. */
+export interface Joined {
+  winner: Entry;
+  loser: Entry;
+}
+
 /** Where a message belongs: a record, or null where nobody knows its object and a create of ours might be it. */
 export interface Resolved {
   entry: Entry | null;
   /** Records that were joined into another on the way. */
-  joined: { loser: Entry; winner: Entry }[];
+  joined: Joined[];
 }
 
 /**
@@ -34,7 +40,7 @@ export async function resolve(
   topology: Topology,
   mayBeOurs: () => Promise<boolean>,
 ): Promise<Resolved> {
-  const joined: Resolved['joined'] = [];
+  const joined: Joined[] = [];
   let entry = entryByKey(entries, ownKey(step));
   for (const key of naturalKeys(step)) {
     const other = entryByKey(entries, key);
@@ -43,9 +49,9 @@ export async function resolve(
       entry = other;
       addKey(entries, ownKey(step), entry.id);
     } else if (entry && entry !== other && !clash(entry, other, step)) {
-      const winner = join(entries, entry, other, topology);
-      joined.push({ winner, loser: winner === entry ? other : entry });
-      entry = winner;
+      const made = await join(tx, entries, entry, other, topology);
+      joined.push(made);
+      entry = made.winner;
     } else if (entry !== other) {
       await noteAmbiguity(tx, {
         ...key,
@@ -55,7 +61,6 @@ export async function resolve(
       });
     }
   }
-  for (const { loser, winner } of joined) await moveIdentities(tx, loser.id, winner.id);
   if (!entry) {
     if (await mayBeOurs()) return { entry: null, joined };
     entry = newEntry(entries, step.observation.kind);
@@ -94,7 +99,7 @@ function clash(a: Entry, b: Entry, step: ObservationStep): boolean {
  * Makes two records one: the older id lives on with the sources of both, the other becomes its alias. Where both have a value
  * the usual rules decide, as if the younger record's values were edits made at its source.
  */
-export function join(entries: Entries, a: Entry, b: Entry, topology: Topology): Entry {
+export async function join(tx: Db, entries: Entries, a: Entry, b: Entry, topology: Topology): Promise<Joined> {
   const [winner, loser] = older(a, b) ? [a, b] : [b, a];
   const ctx = topology.context(winner.kind);
   for (const [source, s] of loser.state.snapshots)
@@ -113,7 +118,8 @@ export function join(entries: Entries, a: Entry, b: Entry, topology: Topology): 
   for (const [text, id] of entries.byKey) if (id === loser.id) entries.byKey.set(text, winner.id);
   for (const [text, added] of entries.added)
     if (added.id === loser.id) entries.added.set(text, { ...added, id: winner.id });
-  return winner;
+  await moveIdentities(tx, loser.id, winner.id);
+  return { winner, loser };
 }
 
 function older(a: Entry, b: Entry): boolean {

@@ -6,6 +6,7 @@ import {
   connectionOf,
   type MergeContext,
   type MergeState,
+  nounOf,
   type Policy,
   type SourceKey,
   sourceKey,
@@ -101,7 +102,7 @@ function recordView(kind: Kind, state: MergeState): CanonicalRecord {
   const data = Object.fromEntries(Object.entries(state.fields).map(([f, x]) => [f, x.value]));
   const sources = [...state.snapshots].map(([source, s]) => ({
     connection: connectionOf(source),
-    noun: source.slice(source.indexOf('/') + 1),
+    noun: nounOf(source),
     externalId: s.externalId,
     deleted: s.deleted,
     seen: s.version,
