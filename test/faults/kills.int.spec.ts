@@ -1,6 +1,6 @@
 // kill -9 of each service, of Kafka and of PostgreSQL, and a pause of Kafka, one after the other while a shop sells and a
 // carrier ships. FAULTS_RATE: orders a second; FAULTS_ROUNDS: how often each is hit; FAULTS_SEED: the plan of an earlier run;
-// FAULTS_KEEP=true: leave logs and data in the state folder.
+// FAULTS_VICTIMS: only these, by comma; FAULTS_KEEP=true: leave logs and data in the state folder.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { control, readTruth } from '../support/sandbox.js';
 import { type System, startSystem } from '../support/system.js';
@@ -16,7 +16,8 @@ const rounds = Number(process.env.FAULTS_ROUNDS ?? 1);
 const seed = seedOf();
 const quietMsMax = 60_000;
 
-const blows: readonly Blow[] = [
+const victims = process.env.FAULTS_VICTIMS?.split(',');
+const everyBlow: readonly Blow[] = [
   { victim: 'ingestor-shopify' },
   { victim: 'transformer' },
   { victim: 'writer-postgres' },
@@ -26,6 +27,7 @@ const blows: readonly Blow[] = [
   { victim: 'postgres' },
   { victim: 'kafka', pauseMs: 12_000 },
 ];
+const blows = everyBlow.filter(({ victim }) => victims?.includes(victim) ?? true);
 
 let witness: Witness;
 let system: System;

@@ -30,6 +30,8 @@ export interface Attempt {
   entries: Entries;
   /** A takeover's first batch waits for nothing and publishes every record it touches. */
   force: boolean;
+  /** Records that are touched and to which the same messages, given again, would not lead. */
+  aside: Set<string>;
 }
 
 /** Takes one step into the records. Returns the records it touched. */
@@ -43,7 +45,7 @@ async function applyObservation(at: Attempt, step: ObservationStep, noWait: bool
   const mayBeOurs = async () =>
     !noWait &&
     canBeCreated(topology, step) &&
-    (await createUnderWay(tx, step.connection, observation.noun, intentMsMax));
+    (await createUnderWay(tx, step.connection, observation.noun, step.waitsSince, intentMsMax));
   const { entry, joined } = await resolve(tx, entries, step, topology, mayBeOurs);
   const touched = await afterJoins(at, step, joined);
   if (!entry) {
@@ -113,6 +115,7 @@ async function afterJoins(at: Attempt, step: Step, joined: readonly Joined[]): P
     loser.cause = step;
     winner.cause = step;
     touched.push(loser, winner);
+    at.aside.add(loser.id);
     if (winner.kind !== 'order') continue;
     const ids = await shipmentsOf(at.tx, loser.id);
     await lockMore(at.tx, at.entries, ids);
@@ -125,6 +128,7 @@ async function afterJoins(at: Attempt, step: Step, joined: readonly Joined[]): P
         if (s.fields.orderId === loser.id) s.fields = { ...s.fields, orderId: winner.id };
       shipment.cause = step;
       touched.push(shipment);
+      at.aside.add(shipment.id);
     }
   }
   return touched;
@@ -168,21 +172,19 @@ async function applyHeld(at: Attempt, step: Step, rows: readonly HeldRow[], noWa
       connection: row.connection,
       source: sourceKey(row.connection, row.noun),
       observation: row.observation as Observation,
+      waitsSince: row.since,
     };
-    await lockForHeld(at, held);
+    // It may concern records that this batch has not locked: the key's owner may have come in the meantime.
+    await lockEntries(at.tx, [held], at.topology, at.entries);
     touched.push(...(await applyObservation(at, held, noWait)));
   }
+  // What waited is gone from where it waited.
+  for (const { id } of touched) at.aside.add(id);
   return touched;
 }
 
-/** What waited may concern records that this batch has not locked: the key's owner may have come in the meantime. */
-async function lockForHeld(at: Attempt, step: ObservationStep): Promise<void> {
-  const more = await lockEntries(at.tx, [step], at.topology);
-  for (const [id, entry] of more.byId) if (!at.entries.byId.has(id)) at.entries.byId.set(id, entry);
-  for (const [key, id] of more.byKey) if (!at.entries.byKey.has(key)) at.entries.byKey.set(key, id);
-}
-
 function heldRow(step: ObservationStep, id: string | null) {
-  const { observation, envelope, connection, provider } = step;
-  return { id, connection, kind: observation.kind as Kind, noun: observation.noun, provider, observation, envelope };
+  const { observation, envelope, connection, provider, waitsSince: since } = step;
+  const { kind, noun } = observation;
+  return { id, connection, kind: kind as Kind, noun, provider, observation, envelope, since };
 }

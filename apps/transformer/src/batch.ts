@@ -5,7 +5,7 @@ import { type BatchWrite, type Db, nextRevisions, type RecordWrite, writeBatch }
 import { type Attempt, apply } from './apply.js';
 import type { Step } from './decode.js';
 import { documentText, stateText } from './document.js';
-import { type Entry, lockEntries } from './entries.js';
+import { type Entries, type Entry, lockEntries, lockMore } from './entries.js';
 import { openAsks } from './merge/publish.js';
 import { connectionOf, isBlank } from './merge/state.js';
 import { processSpan } from './spans.js';
@@ -39,29 +39,46 @@ export interface BatchPlace {
   next: bigint;
 }
 
+/** What the last owner of a partition may have committed in PostgreSQL and not in Kafka. */
+export interface Redo {
+  /** Messages below this offset. */
+  below: bigint;
+  /** Records its messages would not lead to. */
+  aside: readonly string[];
+}
+
 /**
  * Maps the steps of one batch of one partition inside an open transaction: locks, merges, takes revisions, writes. What it
  * returns must be acknowledged by Kafka before the transaction is committed. The same path serves one message or a thousand;
- * with `force` nothing is folded and every record that is touched is published.
+ * where there is something to `redo`, nothing is folded or waits, and every record that is touched is published.
  */
 export async function mapBatch(
   tx: Db,
   topology: Topology,
   steps: readonly Step[],
   place: BatchPlace,
-  force: boolean,
+  redo: Redo | null,
 ): Promise<Mapped> {
   const entries = await lockEntries(tx, steps, topology);
-  const at: Attempt = { tx, topology, entries, force };
+  const at: Attempt = { tx, topology, entries, force: redo !== null, aside: new Set(redo?.aside) };
   const out: Output = { events: [], history: [], changed: {} };
-  const revisions = revisionsFor(tx, force ? steps.length : 0);
-  for (const step of steps) {
-    const touched = await apply(at, step);
-    if (!force) continue;
-    for (const entry of new Set(touched)) {
+  const revisions = revisionsFor(tx, entries, redo ? steps.length + redo.aside.length : 0);
+  const publishAll = async (touched: Iterable<Entry>, step: Step) => {
+    for (const entry of touched) {
       if (isBlank(entry.state) && entry.mergedInto === null) continue;
       publish(topology, entry, entry.cause ?? step, await revisions(1), out);
     }
+  };
+  if (redo && redo.aside.length > 0) {
+    await lockMore(tx, entries, redo.aside);
+    await publishAll(
+      redo.aside.flatMap((id) => entries.byId.get(id) ?? []),
+      steps[0] as Step,
+    );
+  }
+  for (const step of steps) {
+    const touched = await apply(at, step);
+    if (redo) await publishAll(new Set(touched), step);
   }
   const dirty = [...entries.byId.values()].filter((e) => e.cause !== null);
   for (const entry of dirty) publish(topology, entry, entry.cause as Step, await revisions(dirty.length), out);
@@ -70,7 +87,8 @@ export async function mapBatch(
     identities: [...entries.added.values()],
     history: out.history,
     changed: out.changed,
-    progress: place,
+    // A redo that is itself killed must be done again as far as the first one had to.
+    progress: { ...place, next: redo && redo.below > place.next ? redo.below : place.next, aside: [...at.aside] },
   };
   if (!(await writeBatch(tx, written))) throw new KeyTaken();
   return out;
@@ -78,11 +96,15 @@ export async function mapBatch(
 
 /**
  * Hands out revisions, taken under the locks in as few questions as can be: `atLeast` at the first, then as many as the
- * caller knows it needs. What is left over is never used.
+ * caller knows it needs. What is left over is never used; what was taken before the last lock neither, since whoever held
+ * that row until then may have given it a newer one.
  */
-function revisionsFor(tx: Db, atLeast: number): (needed: number) => Promise<number> {
+function revisionsFor(tx: Db, entries: Entries, atLeast: number): (needed: number) => Promise<number> {
   let taken: number[] = [];
+  let locks = 0;
   return async (needed) => {
+    if (locks !== entries.locks) taken = [];
+    locks = entries.locks;
     if (taken.length === 0) taken = (await nextRevisions(tx, Math.max(atLeast, needed, 1))).reverse();
     return taken.pop() as number;
   };

@@ -28,6 +28,8 @@ export interface ObservationStep {
   connection: string;
   source: SourceKey;
   observation: Observation;
+  /** Since when it has waited for a write of ours; null where it comes straight from its topic. */
+  waitsSince: string | null;
 }
 
 export interface ReceiptStep {
@@ -71,7 +73,8 @@ export function observedStep(step: ReceiptStep, observation: Observation): Obser
     readAt: null,
   };
   const source = sourceKey(receipt.connection, receipt.noun);
-  return { type: 'observation', record, envelope, provider, connection: receipt.connection, source, observation };
+  const { connection } = receipt;
+  return { type: 'observation', record, envelope, provider, connection, source, observation, waitsSince: null };
 }
 
 function mapRaw(record: InboundRecord, noun: string, envelope: RawEnvelope, connector: Connector): ObservationStep[] {
@@ -99,6 +102,7 @@ function mapRaw(record: InboundRecord, noun: string, envelope: RawEnvelope, conn
     connection: envelope.connection,
     source: sourceKey(envelope.connection, observation.noun),
     observation,
+    waitsSince: null,
   }));
 }
 

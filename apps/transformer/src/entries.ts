@@ -28,6 +28,8 @@ export interface Entries {
   byKey: Map<string, string>;
   /** Natural keys that this batch adds. */
   added: Map<string, IdentityKey & { id: string }>;
+  /** How often rows were locked: a revision drawn before the last time may be older than what such a row already has. */
+  locks: number;
 }
 
 export const keyText = (k: IdentityKey): string => `${k.kind} ${k.scope} ${k.key}`;
@@ -59,15 +61,20 @@ export function referenceKeys(o: ObservationStep, topology: Topology): { field: 
   });
 }
 
-/** Finds and locks, in id order, every record that the steps may concern. */
-export async function lockEntries(tx: Db, steps: readonly Step[], topology: Topology): Promise<Entries> {
+/** Finds and locks, in id order, every record that the steps may concern and that is not locked yet. */
+export async function lockEntries(
+  tx: Db,
+  steps: readonly Step[],
+  topology: Topology,
+  entries: Entries = { byId: new Map(), byKey: new Map(), added: new Map(), locks: 0 },
+): Promise<Entries> {
   const keys = new Map<string, IdentityKey>();
   const ids = new Set<string>();
   for (const step of steps) {
     for (const key of keysOf(step, topology)) keys.set(keyText(key), key);
     if (step.type === 'receipt' && step.receipt.id !== '') ids.add(step.receipt.id);
   }
-  const entries: Entries = { byId: new Map(), byKey: new Map(), added: new Map() };
+  for (const text of entries.byKey.keys()) keys.delete(text);
   for (const found of await findIdentities(tx, [...keys.values()])) {
     entries.byKey.set(keyText(found), found.id);
     ids.add(found.id);
@@ -78,10 +85,10 @@ export async function lockEntries(tx: Db, steps: readonly Step[], topology: Topo
 
 /** Locks further records, and those that any of them was joined into. */
 export async function lockMore(tx: Db, entries: Entries, ids: readonly string[]): Promise<void> {
-  const rows = await lockRecords(
-    tx,
-    ids.filter((id) => !entries.byId.has(id)),
-  );
+  const more = ids.filter((id) => !entries.byId.has(id));
+  if (more.length === 0) return;
+  entries.locks++;
+  const rows = await lockRecords(tx, more);
   for (const row of rows) entries.byId.set(row.id, entryOf(row));
   const winners = rows.flatMap((r) => (r.mergedInto && !entries.byId.has(r.mergedInto) ? [r.mergedInto] : []));
   if (winners.length > 0) await lockMore(tx, entries, winners);

@@ -14,7 +14,7 @@ import {
   readTopic,
   TransactionalPublisher,
 } from '@syncline/messaging';
-import { createTestDatabase, openStore, type Store } from '@syncline/store';
+import { createTestDatabase, openStore, type Store, type Transaction } from '@syncline/store';
 import { mapBatch, sendEvents } from './batch.js';
 import { decode } from './decode.js';
 import { Lanes } from './lanes.js';
@@ -212,19 +212,34 @@ describe('a batch', () => {
   });
 });
 
+/** An owner that is killed between its two commits: PostgreSQL has the batch, the Kafka transaction is open for ever. */
+async function killedBetween(batch: Batch) {
+  const dead = new TransactionalPublisher(kafka, `transformer.${topic}.0`);
+  await dead.connect();
+  const tx = await store.begin();
+  const steps = batch.records.flatMap((record) => decode(record, topology));
+  const place = { topic, partition: 0, from: batch.records[0]?.offset ?? 0n, next: offset };
+  const { events } = await mapBatch(tx, topology, steps, place, null);
+  const kafkaTx = await dead.begin();
+  await sendEvents(kafkaTx, events);
+  await tx.commit();
+  return { dead, kafkaTx };
+}
+
+/** PostgreSQL commits, and then the process is gone. */
+async function diesAtCommit(): Promise<Transaction> {
+  const tx = await store.begin();
+  const commit = async () => {
+    await tx.commit();
+    throw new Error('killed');
+  };
+  return { query: tx.query, rollback: tx.rollback, commit };
+}
+
 describe('kills and fencing', () => {
   it('a kill between the two commits is made good by the next owner: the change is published, once visible', async () => {
     const batch = batchOf([['shop', { id: 'k1', version: 1, note: 'committed, unpublished' }]]);
-    const dead = new TransactionalPublisher(kafka, `transformer.${topic}.0`);
-    await dead.connect();
-    const tx = await store.begin();
-    const steps = decode(batch.records[0] as InboundRecord, topology);
-    const place = { topic, partition: 0, from: offset - 1n, next: offset };
-    const { events } = await mapBatch(tx, topology, steps, place, false);
-    const kafkaTx = await dead.begin();
-    await sendEvents(kafkaTx, events);
-    await tx.commit();
-    // Killed here: PostgreSQL has the change, the Kafka transaction is open for ever.
+    const { dead, kafkaTx } = await killedBetween(batch);
     const lanes = new Lanes(store, topology, kafka);
     await lanes.assigned(topic, 0);
     await lanes.run({ ...batch, takeover: true });
@@ -234,6 +249,35 @@ describe('kills and fencing', () => {
     await expect(kafkaTx.commit()).rejects.toThrow();
     await dead.close();
     await lanes.close();
+  });
+
+  it('of a join too, where the message no longer leads to the alias; and where the next owner is killed as well', async () => {
+    const lanes = new Lanes(store, topology, kafka);
+    await lanes.assigned(topic, 0);
+    await lanes.run(batchOf([['shop', { id: 'm1', version: 1, note: 'shop' }]]));
+    await lanes.run(batchOf([['other', { id: 'm2', version: 2, note: 'other', joins: 'M' }]]));
+    const alias = (await eventsOf('m2'))[0]?.id;
+    await lanes.close();
+    const joining = batchOf([
+      ['shop', { id: 'm1', version: 3, note: 'joined', joins: 'M' }],
+      ['shop', { id: 'm3', version: 1, note: 'in the same batch' }],
+    ]);
+    await (await killedBetween(joining)).dead.close();
+    const second = new Lanes({ ...store, begin: diesAtCommit }, topology, kafka);
+    await second.assigned(topic, 0);
+    // The second and the third are given less at once than the first.
+    const [first, last] = joining.records as [InboundRecord, InboundRecord];
+    await expect(second.run({ ...joining, records: [first], takeover: true })).rejects.toThrow('killed');
+    await second.close();
+    const third = new Lanes(store, topology, kafka);
+    await third.assigned(topic, 0);
+    await third.run({ ...joining, records: [first], takeover: true });
+    expect((await published()).find((e) => e.id === alias && e.value === null)?.mergedInto).toBe(
+      (await eventsOf('m1'))[0]?.id,
+    );
+    await third.run({ ...joining, records: [last] });
+    expect((await eventsOf('m3')).map((e) => e.value?.data.note)).toEqual(['in the same batch']);
+    await third.close();
   });
 
   it('without a takeover the same message is no change: that is why the first batch is forced', async () => {

@@ -1,7 +1,7 @@
 import { asSyncError } from '@syncline/contracts';
 import { type Batch, FencedError, type KafkaSettings, type Outcome, TransactionalPublisher } from '@syncline/messaging';
 import { readProgress, type Store } from '@syncline/store';
-import { type BatchPlace, KeyTaken, mapBatch, sendEvents } from './batch.js';
+import { type BatchPlace, KeyTaken, mapBatch, type Redo, sendEvents } from './batch.js';
 import { decode, type Step } from './decode.js';
 import type { Topology } from './topology.js';
 
@@ -11,8 +11,7 @@ const fencedMsMin = 15_000;
 interface Lane {
   publisher: TransactionalPublisher;
   fencedAt: number | null;
-  /** Messages below this offset may be committed in PostgreSQL and unpublished: they are taken one by one and published. */
-  forceBelow: bigint | null;
+  redo: Redo | null;
 }
 
 /** The source partitions this process owns, each with the transactional id that writes what comes out of it. */
@@ -31,7 +30,7 @@ export class Lanes {
     await this.revoked(topic, partition);
     const publisher = new TransactionalPublisher(this.kafka, `transformer.${key}`);
     await publisher.connect();
-    this.#lanes.set(key, { publisher, fencedAt: null, forceBelow: null });
+    this.#lanes.set(key, { publisher, fencedAt: null, redo: null });
   }
 
   async revoked(topic: string, partition: number): Promise<void> {
@@ -48,6 +47,7 @@ export class Lanes {
 
   /** Maps one batch and publishes what came of it. A throw means: nothing of it counts, give it again as a takeover. */
   async run(batch: Batch): Promise<Outcome[]> {
+    const lane = await this.#lane(batch);
     const outcomes: Outcome[] = [];
     const steps: Step[] = [];
     for (const record of batch.records) {
@@ -58,21 +58,18 @@ export class Lanes {
         outcomes.push(asSyncError(thrown));
       }
     }
-    if (steps.length > 0) await this.#map(batch, steps);
+    if (steps.length > 0) await this.#map(lane, batch, steps);
     return outcomes;
   }
 
-  async #map(batch: Batch, steps: readonly Step[]): Promise<void> {
+  async #map(lane: Lane, batch: Batch, steps: readonly Step[]): Promise<void> {
     const { topic, partition, records } = batch;
-    const lane = await this.#lane(topic, partition);
     const first = records[0]?.offset ?? 0n;
     const next = (records.at(-1)?.offset ?? 0n) + 1n;
-    if (batch.takeover) lane.forceBelow = (await readProgress(this.store, topic, partition))?.next ?? null;
-    const force = batch.takeover || (lane.forceBelow !== null && first < lane.forceBelow);
     const place = { topic, partition, from: first, next };
     for (let attempt = 1; ; attempt++) {
       try {
-        await this.#commit(lane, steps, place, force);
+        await this.#commit(lane, steps, place);
         break;
       } catch (thrown) {
         if (thrown instanceof FencedError) lane.fencedAt ??= Date.now();
@@ -80,14 +77,14 @@ export class Lanes {
         if (!(thrown instanceof KeyTaken) || attempt === 5) throw thrown;
       }
     }
-    if (lane.forceBelow !== null && next >= lane.forceBelow) lane.forceBelow = null;
+    if (lane.redo) lane.redo = next < lane.redo.below ? { ...lane.redo, aside: [] } : null;
   }
 
   /** Maps in one PostgreSQL transaction and publishes inside its row locks: acknowledged by Kafka, then committed here, then there. */
-  async #commit(lane: Lane, steps: readonly Step[], place: BatchPlace, force: boolean): Promise<void> {
+  async #commit(lane: Lane, steps: readonly Step[], place: BatchPlace): Promise<void> {
     const tx = await this.store.begin();
     try {
-      const { events } = await mapBatch(tx, this.topology, steps, place, force);
+      const { events } = await mapBatch(tx, this.topology, steps, place, lane.redo);
       if (events.length === 0) return await tx.commit();
       const kafka = await lane.publisher.begin();
       try {
@@ -104,10 +101,16 @@ export class Lanes {
     }
   }
 
-  async #lane(topic: string, partition: number): Promise<Lane> {
-    const lane = this.#lanes.get(`${topic}.${partition}`);
-    if (lane && (lane.fencedAt === null || Date.now() - lane.fencedAt < fencedMsMin)) return lane;
-    await this.assigned(topic, partition);
-    return this.#lanes.get(`${topic}.${partition}`) as Lane;
+  async #lane({ topic, partition, takeover }: Batch): Promise<Lane> {
+    const key = `${topic}.${partition}`;
+    const held = this.#lanes.get(key);
+    if (!held || (held.fencedAt !== null && Date.now() - held.fencedAt >= fencedMsMin))
+      await this.assigned(topic, partition);
+    const lane = this.#lanes.get(key) as Lane;
+    if (takeover) {
+      const last = await readProgress(this.store, topic, partition);
+      lane.redo = { below: last?.next ?? 0n, aside: last?.aside ?? [] };
+    }
+    return lane;
   }
 }

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Observation, type Receipt, rawTopic, receiptsTopic } from '@syncline/contracts';
 import { testInfra } from '@syncline/infra';
 import type { InboundRecord } from '@syncline/messaging';
-import { createTestDatabase, openStore, overdueHeld, type Store } from '@syncline/store';
+import { createTestDatabase, type Db, openStore, overdueHeld, type Store } from '@syncline/store';
 import { mapBatch, type OutboundEvent } from './batch.js';
 import { decode } from './decode.js';
 import { type Payload, rawMessage, twoWayTopology } from './testing/bench-connector.js';
@@ -30,7 +30,10 @@ async function map(
 ): Promise<OutboundEvent[]> {
   const whole: InboundRecord = { ...record, offset: offset++, partition: 0, timestamp: Date.now() };
   const place = { topic: whole.topic, partition: 0, from: whole.offset, next: offset };
-  return store.transaction(async (tx) => (await mapBatch(tx, topology, decode(whole, topology), place, force)).events);
+  return store.transaction(
+    async (tx) =>
+      (await mapBatch(tx, topology, decode(whole, topology), place, force ? { below: 0n, aside: [] } : null)).events,
+  );
 }
 
 const shop = (p: Payload, force = false) => {
@@ -140,6 +143,58 @@ describe('an object nobody knows while a create of ours is under way', () => {
     expect(rows).toEqual([{ id }]);
     expect(await store.query('SELECT 1 FROM intents')).toEqual([]);
     expect(await store.query('SELECT 1 FROM held')).toEqual([]);
+  });
+
+  it('does not go on to wait for a create that was announced after it was seen', async () => {
+    const [one, two] = [
+      await shop({ id: 's7', version: 10, note: 'x' }),
+      await shop({ id: 's8', version: 10, note: 'x' }),
+    ];
+    const [first, second] = [one[0]?.key as string, two[0]?.key as string];
+    await say({ type: 'intent', ...about(first, revisionOf(one)) });
+    expect(await target({ id: 'seen-between', version: 20, note: 'y' })).toEqual([]);
+    await say({ type: 'intent', ...about(second, revisionOf(two)) });
+    const events = await say(written(first, revisionOf(one), observed('t7', 20, 'x')));
+    expect(events.map((e) => e.value && JSON.parse(e.value).data.note)).toContain('y');
+    await say(written(second, revisionOf(two), observed('t8', 20, 'x')));
+  });
+
+  it('gets a newer revision than its record got meanwhile, also in the first batch after a takeover', async () => {
+    const made = await shop({ id: 's9', version: 10, note: 'x' });
+    await say({ type: 'intent', ...about(made[0]?.key as string, revisionOf(made)) });
+    expect(await target({ id: 't9', version: 20, note: 'y', joins: 'NINE' })).toEqual([]);
+    const [owner] = await shop({ id: 's10', version: 10, note: 'has the key', joins: 'NINE' });
+    let meanwhile: OutboundEvent[] = [];
+    const record = (
+      m: { key: string; value: string; headers: InboundRecord['headers'] },
+      of: string,
+    ): InboundRecord => ({
+      ...m,
+      value: Buffer.from(m.value),
+      topic: of,
+      offset: offset++,
+      partition: 0,
+      timestamp: Date.now(),
+    });
+    const release = { key: 'shop', value: JSON.stringify({ type: 'release', ...about('', 0) }), headers: {} };
+    const steps = [
+      ...decode(
+        record(rawMessage('shop', { id: 's11', version: 1, note: 'first' }), rawTopic('shopify', 'order')),
+        topology,
+      ),
+      ...decode(record(release, receiptsTopic('easypost')), topology),
+    ];
+    const place = { topic: 'both', partition: 0, from: 0n, next: 2n };
+    const { events } = await store.transaction((tx) => {
+      const query: Db['query'] = async (sql, params) => {
+        if (sql.includes('DELETE FROM held')) meanwhile = await shop({ id: 's10', version: 30, note: 'in between' });
+        return tx.query(sql, params);
+      };
+      return mapBatch({ query }, topology, steps, place, { below: 0n, aside: [] });
+    });
+    const late = events.filter((e) => e.key === owner?.key);
+    expect(meanwhile).toHaveLength(1);
+    expect(revisionOf(late)).toBeGreaterThan(revisionOf(meanwhile));
   });
 
   it('becomes a record of its own where the wait ends without one', async () => {

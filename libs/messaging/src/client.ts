@@ -1,7 +1,7 @@
 import './kafkajs-repairs.js';
 import { Kafka, type KafkaConfig, type LogEntry, logLevel } from 'kafkajs';
 
-/** A warning or error of the Kafka client, free of headers, keys and values. */
+/** A warning or error of the Kafka client, free of headers, keys and values; `reason` is a sentence. */
 export interface KafkaLogLine {
   level: 'warn' | 'error';
   msg: string;
@@ -17,7 +17,7 @@ export interface KafkaSettings {
   log?: (line: KafkaLogLine) => void;
 }
 
-const kept = ['groupId', 'memberId', 'topic', 'partition', 'broker', 'clientId', 'retryCount', 'error'] as const;
+const kept = ['groupId', 'memberId', 'topic', 'partition', 'broker', 'clientId', 'retryCount'] as const;
 
 /** Writes a line where the settings want it. */
 export function logTo(settings: KafkaSettings): (line: KafkaLogLine) => void {
@@ -83,5 +83,6 @@ function forward(entry: LogEntry, log: (line: KafkaLogLine) => void): void {
     const value: unknown = extra[name];
     if (typeof value === 'string' || typeof value === 'number') line[name] = value;
   }
+  if (typeof extra.error === 'string') line.reason = extra.error.slice(0, 300);
   log(line);
 }

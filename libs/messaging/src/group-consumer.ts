@@ -183,7 +183,7 @@ export class GroupConsumer {
       level: 'warn',
       msg: 'kafka consumer is replaced',
       groupId: this.options.groupId,
-      error: error instanceof Error ? `${error.name}: ${error.message}`.slice(0, 300) : 'unknown',
+      reason: error instanceof Error ? `${error.name}: ${error.message}`.slice(0, 300) : 'unknown',
     });
     const old = this.#consumer;
     this.#consumer = null;

@@ -205,7 +205,7 @@ export class GroupWork implements GroupEvents {
       topic: lane.topic,
       partition: lane.partition,
       attempt: lane.failures,
-      error: `${failure.kind}: ${failure.message}`,
+      reason: `${failure.kind}: ${failure.message}`,
     });
     if (isFencing(error)) {
       lane.prepared = false;

@@ -39,6 +39,6 @@ export class OffsetCommits {
   #log(error: unknown): void {
     const reason = error instanceof Error ? `${error.name}: ${error.message}`.slice(0, 200) : 'unknown';
     const { kafka, groupId } = this.options;
-    logTo(kafka)({ level: 'warn', msg: 'offsets were not committed', groupId, error: reason });
+    logTo(kafka)({ level: 'warn', msg: 'offsets were not committed', groupId, reason });
   }
 }

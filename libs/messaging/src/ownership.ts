@@ -91,7 +91,7 @@ export class Ownership {
       groupId,
       topic,
       partition,
-      error: name,
+      reason: name,
     });
   }
 }

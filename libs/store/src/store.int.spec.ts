@@ -31,7 +31,7 @@ const record = (n: number, revision: number) => ({
   document: `{"n":${n}}`,
   state: '{"n":1,"p":[],"s":[]}',
 });
-const place = { topic: 'raw.shopify.order', partition: 0, from: 0n, next: 1n };
+const place = { topic: 'raw.shopify.order', partition: 0, from: 0n, next: 1n, aside: [] };
 
 describe('migrations', () => {
   it('run once, also when several start at once, and are noticed when they are missing', async () => {

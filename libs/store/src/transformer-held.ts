@@ -12,20 +12,23 @@ export interface HeldRow {
   /** JSON of the observation and of its raw envelope. */
   observation: unknown;
   envelope: unknown;
+  /** Since when it waits, as PostgreSQL writes it; null for what begins to wait now. */
+  since: string | null;
 }
 
 /** Parks observations, in order. */
 export async function holdObservations(db: Db, rows: readonly Omit<HeldRow, 'seq'>[]): Promise<void> {
   if (rows.length === 0) return;
   await db.query(
-    `INSERT INTO held (id, connection, kind, noun, provider, observation, envelope)
-     SELECT id, connection, kind, noun, provider, observation, envelope
-     FROM json_to_recordset($1::json) AS q(id uuid, connection text, kind text, noun text, provider text, observation json, envelope json)`,
+    `INSERT INTO held (id, connection, kind, noun, provider, observation, envelope, since)
+     SELECT id, connection, kind, noun, provider, observation, envelope, coalesce(since, now())
+     FROM json_to_recordset($1::json) AS q(id uuid, connection text, kind text, noun text, provider text, observation json,
+       envelope json, since timestamptz)`,
     [JSON.stringify(rows)],
   );
 }
 
-const columns = 'seq::text AS seq, id, connection, kind, noun, provider, observation, envelope';
+const columns = 'seq::text AS seq, id, connection, kind, noun, provider, observation, envelope, since::text AS since';
 
 /** Takes what waits for a record, oldest first. */
 export async function takeHeld(db: Db, id: string): Promise<HeldRow[]> {
@@ -65,7 +68,7 @@ export async function openIntents(
     `INSERT INTO intents (id, connection, noun, revision)
      SELECT DISTINCT ON (id, connection, noun) id, connection, noun, revision
      FROM jsonb_to_recordset($1::jsonb) AS q(id uuid, connection text, noun text, revision bigint) ORDER BY id, connection, noun, revision DESC
-     ON CONFLICT (id, connection, noun) DO UPDATE SET revision = EXCLUDED.revision, since = now()`,
+     ON CONFLICT (id, connection, noun) DO UPDATE SET revision = EXCLUDED.revision, renewed = now()`,
     [JSON.stringify(rows)],
   );
 }
@@ -75,11 +78,22 @@ export async function closeIntent(db: Db, id: string, connection: string, noun: 
   await db.query('DELETE FROM intents WHERE id = $1 AND connection = $2 AND noun = $3', [id, connection, noun]);
 }
 
-/** Is a create of ours under way at that connection? Announcements older than `ms` no longer count. */
-export async function createUnderWay(db: Db, connection: string, noun: string, ms: number): Promise<boolean> {
+/**
+ * Was a create of ours under way at that connection when an object of it was first seen (`seen`, null = now), and is it still?
+ * A create that was announced later cannot have made it: else what waits for one would go on to wait for the next.
+ * Announcements older than `ms` no longer count.
+ */
+export async function createUnderWay(
+  db: Db,
+  connection: string,
+  noun: string,
+  seen: string | null,
+  ms: number,
+): Promise<boolean> {
   const rows = await db.query(
-    `SELECT 1 FROM intents WHERE connection = $1 AND noun = $2 AND since > now() - make_interval(secs => $3::float8 / 1000) LIMIT 1`,
-    [connection, noun, ms],
+    `SELECT 1 FROM intents WHERE connection = $1 AND noun = $2 AND since <= coalesce($3::timestamptz, now())
+       AND renewed > now() - make_interval(secs => $4::float8 / 1000) LIMIT 1`,
+    [connection, noun, seen, ms],
   );
   return rows.length > 0;
 }

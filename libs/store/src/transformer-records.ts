@@ -63,7 +63,15 @@ export interface BatchWrite {
   history: readonly HistoryWrite[];
   /** Revisions per connection that caused them. */
   changed: Readonly<Record<string, number>>;
-  progress: { topic: string; partition: number; from: bigint; next: bigint };
+  progress: Progress & { topic: string; partition: number };
+}
+
+/** What a takeover has to publish again, since it may be committed here and not in Kafka. */
+export interface Progress {
+  from: bigint;
+  next: bigint;
+  /** Records the batch published to which its messages, given again, would not lead. */
+  aside: readonly string[];
 }
 
 /**
@@ -85,6 +93,7 @@ export async function writeBatch(db: Db, w: BatchWrite): Promise<boolean> {
     w.progress.partition,
     w.progress.from.toString(),
     w.progress.next.toString(),
+    w.progress.aside,
   ]);
   return Number(row?.inserted ?? 0) === sorted.length;
 }
@@ -112,22 +121,19 @@ WITH ident AS (
   SELECT connection, changed FROM jsonb_to_recordset($4::jsonb) AS q(connection text, changed bigint) ORDER BY connection
   ON CONFLICT (connection) DO UPDATE SET changed = changes.changed + EXCLUDED.changed
 ), done AS (
-  INSERT INTO progress (topic, partition, batch_from, next_offset) VALUES ($5, $6, $7, $8)
-  ON CONFLICT (topic, partition) DO UPDATE SET batch_from = EXCLUDED.batch_from, next_offset = EXCLUDED.next_offset
+  INSERT INTO progress (topic, partition, batch_from, next_offset, aside) VALUES ($5, $6, $7, $8, $9::uuid[])
+  ON CONFLICT (topic, partition) DO UPDATE
+    SET batch_from = EXCLUDED.batch_from, next_offset = EXCLUDED.next_offset, aside = EXCLUDED.aside
 )
 SELECT count(*)::int AS inserted FROM ident`;
 
 /** The last batch this store committed for a source partition; null before the first. */
-export async function readProgress(
-  db: Db,
-  topic: string,
-  partition: number,
-): Promise<{ from: bigint; next: bigint } | null> {
-  const [row] = await db.query<{ f: string; n: string }>(
-    'SELECT batch_from::text AS f, next_offset::text AS n FROM progress WHERE topic = $1 AND partition = $2',
+export async function readProgress(db: Db, topic: string, partition: number): Promise<Progress | null> {
+  const [row] = await db.query<{ f: string; n: string; aside: string[] }>(
+    'SELECT batch_from::text AS f, next_offset::text AS n, aside FROM progress WHERE topic = $1 AND partition = $2',
     [topic, partition],
   );
-  return row ? { from: BigInt(row.f), next: BigInt(row.n) } : null;
+  return row ? { from: BigInt(row.f), next: BigInt(row.n), aside: row.aside } : null;
 }
 
 /** Shipments that name an order, for when that order was joined into another. */

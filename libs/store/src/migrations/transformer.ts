@@ -75,6 +75,7 @@ export class Transformer1700000001000 implements MigrationInterface {
         noun text NOT NULL,
         revision bigint NOT NULL,
         since timestamptz NOT NULL DEFAULT now(),
+        renewed timestamptz NOT NULL DEFAULT now(),
         PRIMARY KEY (id, connection, noun)
       );
       COMMENT ON TABLE transformer.intents IS 'Creates a writer announced and has not yet confirmed';
@@ -96,9 +97,11 @@ export class Transformer1700000001000 implements MigrationInterface {
         partition int NOT NULL,
         batch_from bigint NOT NULL,
         next_offset bigint NOT NULL,
+        aside uuid[] NOT NULL DEFAULT '{}',
         PRIMARY KEY (topic, partition)
       );
       COMMENT ON TABLE transformer.progress IS 'The last batch committed here, per source partition: what a takeover publishes again';
+      COMMENT ON COLUMN transformer.progress.aside IS 'Records it published to which its messages, given again, would not lead: aliases, what a join moved, what had waited';
 
       CREATE TABLE transformer.changes (
         connection text PRIMARY KEY,
