@@ -1,7 +1,15 @@
 import { canonicalHeaders, canonicalTopic, type Kind, SyncError } from '@syncline/contracts';
 import type { OpenTransaction } from '@syncline/messaging';
 import { extract, metrics, traceId } from '@syncline/runtime';
-import { type BatchWrite, type Db, nextRevisions, type RecordWrite, writeBatch } from '@syncline/store';
+import {
+  type BatchWrite,
+  type Db,
+  nextRevisions,
+  type Owner,
+  type Place,
+  type RecordWrite,
+  writeBatch,
+} from '@syncline/store';
 import { type Attempt, apply } from './apply.js';
 import type { Step } from './decode.js';
 import { documentText, stateText } from './document.js';
@@ -32,13 +40,6 @@ export class KeyTaken extends SyncError {
   }
 }
 
-export interface BatchPlace {
-  topic: string;
-  partition: number;
-  from: bigint;
-  next: bigint;
-}
-
 /** What the last owner of a partition may have committed in PostgreSQL and not in Kafka. */
 export interface Redo {
   /** Messages below this offset. */
@@ -47,18 +48,25 @@ export interface Redo {
   aside: readonly string[];
 }
 
+/** The batches of some partitions, to be mapped together. */
+export interface Work {
+  /** What their messages say, of each partition in its order. At least one. */
+  steps: readonly Step[];
+  /** The offset to go on from in each of the partitions. */
+  places: readonly (Place & { next: bigint })[];
+  /** Whom they belong to. */
+  owner: Owner;
+  /** Set where it is the batch of one partition, given again. */
+  redo: Redo | null;
+}
+
 /**
- * Maps the steps of one batch of one partition inside an open transaction: locks, merges, takes revisions, writes. What it
- * returns must be acknowledged by Kafka before the transaction is committed. The same path serves one message or a thousand;
- * where there is something to `redo`, nothing is folded or waits, and every record that is touched is published.
+ * Maps batches inside an open transaction: locks, merges, takes revisions, writes. What it returns must be acknowledged by Kafka
+ * before the transaction is committed. The same path serves one message or a thousand; where there is something to `redo`,
+ * nothing is folded or waits, and every record that is touched is published.
  */
-export async function mapBatch(
-  tx: Db,
-  topology: Topology,
-  steps: readonly Step[],
-  place: BatchPlace,
-  redo: Redo | null,
-): Promise<Mapped> {
+export async function mapBatch(tx: Db, topology: Topology, work: Work): Promise<Mapped> {
+  const { steps, places, owner, redo } = work;
   const entries = await lockEntries(tx, steps, topology);
   const at: Attempt = { tx, topology, entries, force: redo !== null, aside: new Set(redo?.aside) };
   const out: Output = { events: [], history: [], changed: {} };
@@ -87,10 +95,19 @@ export async function mapBatch(
     identities: [...entries.added.values()],
     history: out.history,
     changed: out.changed,
-    // A redo that is itself killed must be done again as far as the first one had to.
-    progress: { ...place, next: redo && redo.below > place.next ? redo.below : place.next, aside: [...at.aside] },
+    progress: places.map(({ topic, partition, next }, i) => ({
+      topic,
+      partition,
+      // A redo that is itself killed must be done again as far as the first one had to.
+      next: redo && redo.below > next ? redo.below : next,
+      // Kept with one of them: where the transaction has to be made good, the batches of all of them are given again.
+      aside: i === 0 ? [...at.aside] : [],
+    })),
+    owner,
   };
-  if (!(await writeBatch(tx, written))) throw new KeyTaken();
+  const end = await writeBatch(tx, written);
+  if (end === 'key taken') throw new KeyTaken();
+  if (end === 'not the owner') throw new SyncError('transient', 'a partition went to another process');
   return out;
 }
 

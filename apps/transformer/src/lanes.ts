@@ -1,53 +1,90 @@
-import { asSyncError } from '@syncline/contracts';
-import { type Batch, FencedError, type KafkaSettings, type Outcome, TransactionalPublisher } from '@syncline/messaging';
-import { readProgress, type Store } from '@syncline/store';
-import { type BatchPlace, KeyTaken, mapBatch, type Redo, sendEvents } from './batch.js';
+import { randomUUID } from 'node:crypto';
+import { asSyncError, SyncError } from '@syncline/contracts';
+import {
+  type Batch,
+  FencedError,
+  GroupCommit,
+  type KafkaSettings,
+  type Outcome,
+  TransactionalPublisher,
+} from '@syncline/messaging';
+import { giveBack, giveTo, lockOwners, type Owner, type Place, readProgress, type Store } from '@syncline/store';
+import { KeyTaken, mapBatch, type Redo, sendEvents } from './batch.js';
 import { decode, type Step } from './decode.js';
 import type { Topology } from './topology.js';
 
-/** After losing a fencing race while still owning the partition, wait this long before claiming the id again. */
-const fencedMsMin = 15_000;
+/** Transactions at the same time: one leaves the machine idle while it waits for Kafka, more than two only make them smaller. */
+const transactions = 2;
+/** Steps after which a transaction takes no further partition's batch. */
+const stepsMax = 1_000;
+/** At some hundred records a second a rest halves what PostgreSQL and Kafka do per record; a lone record never waits for it. */
+const restMs = 10;
 
+/** A source partition this process owns. */
 interface Lane {
-  publisher: TransactionalPublisher;
-  fencedAt: number | null;
   redo: Redo | null;
 }
 
-/** The source partitions this process owns, each with the transactional id that writes what comes out of it. */
+interface Job {
+  batch: Batch;
+  lane: Lane;
+  steps: readonly Step[];
+}
+
+/**
+ * The source partitions this process owns, and the transactions that write what comes out of them. A transaction takes the
+ * batches of all partitions at hand. Whom a partition belongs to is said by its row in PostgreSQL, which every batch of it
+ * writes: whoever takes it over waits for the last owner's batch, ends that owner's Kafka transactions and publishes again
+ * what they may not have published. A batch of somebody who lost the partition is never committed.
+ */
 export class Lanes {
   readonly #lanes = new Map<string, Lane>();
+  readonly #owner: Owner;
+  readonly #publishers: TransactionalPublisher[];
+  readonly #claims: GroupCommit<Place>;
+  readonly #batches: GroupCommit<Job>;
 
   constructor(
     private readonly store: Store,
     private readonly topology: Topology,
     private readonly kafka: KafkaSettings,
-  ) {}
-
-  /** Takes a partition over: fences whoever wrote for it before. */
-  async assigned(topic: string, partition: number): Promise<void> {
-    const key = `${topic}.${partition}`;
-    await this.revoked(topic, partition);
-    const publisher = new TransactionalPublisher(this.kafka, `transformer.${key}`);
-    await publisher.connect();
-    this.#lanes.set(key, { publisher, fencedAt: null, redo: null });
+  ) {
+    const instance = randomUUID();
+    this.#owner = Array.from({ length: transactions }, (_, n) => `transformer.${instance}.${n}`);
+    this.#publishers = this.#owner.map((id) => new TransactionalPublisher(kafka, id));
+    this.#claims = new GroupCommit({ places: 1, sizeMax: 1_000, size: () => 1 }, (of) => this.#claim(of));
+    this.#batches = new GroupCommit(
+      {
+        places: transactions,
+        sizeMax: stepsMax,
+        restMs,
+        size: ({ steps }) => steps.length,
+        alone: ({ lane }) => lane.redo !== null,
+      },
+      (jobs, place) => this.#map(jobs, place),
+    );
   }
 
+  /** Takes a partition over: whoever had it before can commit nothing more for it, here or in Kafka. */
+  async assigned(topic: string, partition: number): Promise<void> {
+    await this.#claims.submit({ topic, partition });
+    this.#lanes.set(`${topic}.${partition}`, { redo: null });
+  }
+
+  /** Its last batch has ended. What cannot be given back is taken, which is only slower. */
   async revoked(topic: string, partition: number): Promise<void> {
-    const key = `${topic}.${partition}`;
-    const lane = this.#lanes.get(key);
-    this.#lanes.delete(key);
-    await lane?.publisher.close();
+    if (!this.#lanes.delete(`${topic}.${partition}`)) return;
+    await giveBack(this.store, this.#owner, { topic, partition }).catch(() => undefined);
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#lanes.values()].map((lane) => lane.publisher.close()));
     this.#lanes.clear();
+    await Promise.all(this.#publishers.map((publisher) => publisher.close()));
   }
 
   /** Maps one batch and publishes what came of it. A throw means: nothing of it counts, give it again as a takeover. */
   async run(batch: Batch): Promise<Outcome[]> {
-    const lane = await this.#lane(batch);
+    const lane = await this.#laneOf(batch);
     const outcomes: Outcome[] = [];
     const steps: Step[] = [];
     for (const record of batch.records) {
@@ -58,35 +95,79 @@ export class Lanes {
         outcomes.push(asSyncError(thrown));
       }
     }
-    if (steps.length > 0) await this.#map(lane, batch, steps);
+    if (steps.length > 0) await this.#batches.submit({ batch, lane, steps });
     return outcomes;
   }
 
-  async #map(lane: Lane, batch: Batch, steps: readonly Step[]): Promise<void> {
-    const { topic, partition, records } = batch;
-    const first = records[0]?.offset ?? 0n;
-    const next = (records.at(-1)?.offset ?? 0n) + 1n;
-    const place = { topic, partition, from: first, next };
+  async #laneOf({ topic, partition, takeover }: Batch): Promise<Lane> {
+    const lane = this.#lanes.get(`${topic}.${partition}`);
+    const last = takeover && lane ? await readProgress(this.store, this.#owner, { topic, partition }) : null;
+    if (!lane || (takeover && !last)) throw new FencedError(`of ${topic}/${partition}`);
+    if (last) lane.redo = { below: last.next, aside: last.aside };
+    return lane;
+  }
+
+  async #claim(of: readonly Place[]): Promise<void> {
+    await this.store.transaction(async (tx) => {
+      const before = await lockOwners(tx, of);
+      const others = before.filter((id) => !this.#owner.includes(id));
+      await Promise.all([...others.map((id) => this.#fence(id)), ...this.#publishers.map((each) => each.connect())]);
+      await giveTo(tx, this.#owner, of);
+    });
+  }
+
+  /** Ends what a process that is gone, or will be, has open: readers would wait for it until its time-out. */
+  async #fence(transactionalId: string): Promise<void> {
+    const publisher = new TransactionalPublisher(this.kafka, transactionalId);
+    try {
+      await publisher.connect();
+    } finally {
+      await publisher.close();
+    }
+  }
+
+  async #map(jobs: readonly Job[], place: number): Promise<void> {
+    // What failed may have been sent by any of them: no later state may be sent while an earlier one can still arrive.
+    if (jobs[0]?.lane.redo) await Promise.all(this.#publishers.map((_, n) => this.#publisher(n).connect()));
     for (let attempt = 1; ; attempt++) {
       try {
-        await this.#commit(lane, steps, place);
+        await this.#commit(jobs, this.#publisher(place));
         break;
       } catch (thrown) {
-        if (thrown instanceof FencedError) lane.fencedAt ??= Date.now();
+        // Who owns a partition is said by PostgreSQL; losing the id only means that somebody took one of ours.
+        if (thrown instanceof FencedError) throw new SyncError('transient', thrown.message, { cause: thrown });
         // Two partitions made the same record at once: nothing was sent, and the next look finds the other's.
         if (!(thrown instanceof KeyTaken) || attempt === 5) throw thrown;
       }
     }
-    if (lane.redo) lane.redo = next < lane.redo.below ? { ...lane.redo, aside: [] } : null;
+    for (const { batch, lane } of jobs) {
+      const next = nextOf(batch);
+      if (lane.redo) lane.redo = next < lane.redo.below ? { ...lane.redo, aside: [] } : null;
+    }
+  }
+
+  #publisher(place: number): TransactionalPublisher {
+    const publisher = this.#publishers[place] as TransactionalPublisher;
+    if (!publisher.fenced) return publisher;
+    const renewed = new TransactionalPublisher(this.kafka, publisher.transactionalId);
+    this.#publishers[place] = renewed;
+    return renewed;
   }
 
   /** Maps in one PostgreSQL transaction and publishes inside its row locks: acknowledged by Kafka, then committed here, then there. */
-  async #commit(lane: Lane, steps: readonly Step[], place: BatchPlace): Promise<void> {
+  async #commit(jobs: readonly Job[], publisher: TransactionalPublisher): Promise<void> {
+    const steps = jobs.flatMap((job) => job.steps);
+    const places = jobs.map(({ batch }) => ({ topic: batch.topic, partition: batch.partition, next: nextOf(batch) }));
     const tx = await this.store.begin();
     try {
-      const { events } = await mapBatch(tx, this.topology, steps, place, lane.redo);
+      const { events } = await mapBatch(tx, this.topology, {
+        steps,
+        places,
+        owner: this.#owner,
+        redo: jobs[0]?.lane.redo ?? null,
+      });
       if (events.length === 0) return await tx.commit();
-      const kafka = await lane.publisher.begin();
+      const kafka = await publisher.begin();
       try {
         await sendEvents(kafka, events);
         await tx.commit();
@@ -100,17 +181,6 @@ export class Lanes {
       throw thrown;
     }
   }
-
-  async #lane({ topic, partition, takeover }: Batch): Promise<Lane> {
-    const key = `${topic}.${partition}`;
-    const held = this.#lanes.get(key);
-    if (!held || (held.fencedAt !== null && Date.now() - held.fencedAt >= fencedMsMin))
-      await this.assigned(topic, partition);
-    const lane = this.#lanes.get(key) as Lane;
-    if (takeover) {
-      const last = await readProgress(this.store, topic, partition);
-      lane.redo = { below: last?.next ?? 0n, aside: last?.aside ?? [] };
-    }
-    return lane;
-  }
 }
+
+const nextOf = ({ records }: Batch): bigint => (records.at(-1)?.offset ?? -1n) + 1n;

@@ -56,6 +56,7 @@ export async function startTransformer(env: NodeJS.ProcessEnv = process.env): Pr
     kafka,
     groupId: transformerGroup,
     topics: transformerTopics(),
+    together: true,
     onAssigned: (topic, partition) => lanes.assigned(topic, partition),
     onRevoked: (topic, partition) => lanes.revoked(topic, partition),
   });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Observation, type Receipt, rawTopic, receiptsTopic } from '@syncline/contracts';
 import { testInfra } from '@syncline/infra';
 import type { InboundRecord } from '@syncline/messaging';
-import { createTestDatabase, type Db, openStore, overdueHeld, type Store } from '@syncline/store';
+import { createTestDatabase, type Db, giveTo, lockOwners, openStore, overdueHeld, type Store } from '@syncline/store';
 import { mapBatch, type OutboundEvent } from './batch.js';
 import { decode } from './decode.js';
 import { type Payload, rawMessage, twoWayTopology } from './testing/bench-connector.js';
@@ -13,9 +13,17 @@ let database: Awaited<ReturnType<typeof createTestDatabase>>;
 let store: Store;
 let offset = 0n;
 
+const owner = ['waiting-test'];
+
 beforeAll(async () => {
   database = await createTestDatabase((await testInfra()).databaseUrl);
   store = await openStore({ url: database.url, role: 'transformer', applicationName: 'waiting-test' });
+  const topics = [rawTopic('shopify', 'order'), rawTopic('easypost', 'tracker'), receiptsTopic('easypost')];
+  const places = topics.map((topic) => ({ topic, partition: 0 }));
+  await store.transaction(async (tx) => {
+    await lockOwners(tx, places);
+    await giveTo(tx, owner, places);
+  });
 }, 120_000);
 
 afterAll(async () => {
@@ -29,11 +37,13 @@ async function map(
   force = false,
 ): Promise<OutboundEvent[]> {
   const whole: InboundRecord = { ...record, offset: offset++, partition: 0, timestamp: Date.now() };
-  const place = { topic: whole.topic, partition: 0, from: whole.offset, next: offset };
-  return store.transaction(
-    async (tx) =>
-      (await mapBatch(tx, topology, decode(whole, topology), place, force ? { below: 0n, aside: [] } : null)).events,
-  );
+  const work = {
+    steps: decode(whole, topology),
+    places: [{ topic: whole.topic, partition: 0, next: offset }],
+    owner,
+    redo: force ? { below: 0n, aside: [] } : null,
+  };
+  return store.transaction(async (tx) => (await mapBatch(tx, topology, work)).events);
 }
 
 const shop = (p: Payload, force = false) => {
@@ -163,7 +173,7 @@ describe('an object nobody knows while a create of ours is under way', () => {
     const made = await shop({ id: 's9', version: 10, note: 'x' });
     await say({ type: 'intent', ...about(made[0]?.key as string, revisionOf(made)) });
     expect(await target({ id: 't9', version: 20, note: 'y', joins: 'NINE' })).toEqual([]);
-    const [owner] = await shop({ id: 's10', version: 10, note: 'has the key', joins: 'NINE' });
+    const [holder] = await shop({ id: 's10', version: 10, note: 'has the key', joins: 'NINE' });
     let meanwhile: OutboundEvent[] = [];
     const record = (
       m: { key: string; value: string; headers: InboundRecord['headers'] },
@@ -184,15 +194,15 @@ describe('an object nobody knows while a create of ours is under way', () => {
       ),
       ...decode(record(release, receiptsTopic('easypost')), topology),
     ];
-    const place = { topic: 'both', partition: 0, from: 0n, next: 2n };
+    const places = [{ topic: rawTopic('easypost', 'tracker'), partition: 0, next: 2n }];
     const { events } = await store.transaction((tx) => {
       const query: Db['query'] = async (sql, params) => {
         if (sql.includes('DELETE FROM held')) meanwhile = await shop({ id: 's10', version: 30, note: 'in between' });
         return tx.query(sql, params);
       };
-      return mapBatch({ query }, topology, steps, place, { below: 0n, aside: [] });
+      return mapBatch({ query }, topology, { steps, places, owner, redo: { below: 0n, aside: [] } });
     });
-    const late = events.filter((e) => e.key === owner?.key);
+    const late = events.filter((e) => e.key === holder?.key);
     expect(meanwhile).toHaveLength(1);
     expect(revisionOf(late)).toBeGreaterThan(revisionOf(meanwhile));
   });

@@ -1,6 +1,6 @@
 import type { BatchItem, BatchTarget } from '@syncline/connector-sdk';
 import { asSyncError, header, headerText, type Kind, SyncError } from '@syncline/contracts';
-import type { Batch, Outcome } from '@syncline/messaging';
+import { type Batch, GroupCommit, type Outcome } from '@syncline/messaging';
 import { extract, getTracer, inSpan, type Link, type Logger, linkTo, type Span, SpanKind } from '@syncline/runtime';
 import { type ConfirmedRow, deadEvents, deliveredRevisions, type Store, storeConfirmed } from '@syncline/store';
 import type { WantedBy } from './flows.js';
@@ -31,18 +31,42 @@ export interface BatchTargetRuntime {
 }
 
 const linksMax = 64;
+/** Writes at the same time, the events after which one takes no further partition's, and the rest after a small one. */
+const writes = { places: 2, sizeMax: 1_000, restMs: 10 };
 const tracer = getTracer('delivery');
 
+/** What of a batch is to be written. */
+interface Job {
+  kind: string;
+  events: NewestEvent[];
+  outcomes: Outcome[];
+}
+
 /**
- * Writes the newest revision of each wanted record of a batch straight through, then stores all of them as delivered with one
- * statement. Values are not parsed. A record the target refuses for good gets its outcome; where the batch as a whole failed it
- * throws, and the same records are given again.
+ * Writes the newest revision of each wanted record of a batch straight through, with those of the other partitions at hand, and
+ * stores all of them as delivered with one statement. Values are not parsed. A record the target refuses for good gets its
+ * outcome; where the write as a whole failed it throws, and the same records are given again.
  */
-export async function writeThrough(runtime: BatchTargetRuntime, batch: Batch): Promise<Outcome[]> {
-  const { kind, newest, outcomes } = newestEvents(batch);
-  const wanted = newest.filter((e) => runtime.wanted(kind, e.envelope.connections));
-  const events = await notDelivered(runtime, batch, wanted);
-  if (events.length === 0) return outcomes;
+export function writingThrough(runtime: BatchTargetRuntime): (batch: Batch) => Promise<Outcome[]> {
+  const group = new GroupCommit<Job>({ ...writes, size: ({ events }) => events.length }, async (jobs) => {
+    for (const kind of new Set(jobs.map((job) => job.kind)))
+      await writeJobs(
+        runtime,
+        kind,
+        jobs.filter((job) => job.kind === kind),
+      );
+  });
+  return async (batch) => {
+    const { kind, newest, outcomes } = newestEvents(batch);
+    const wanted = newest.filter((e) => runtime.wanted(kind, e.envelope.connections));
+    const events = await notDelivered(runtime, batch, wanted);
+    if (events.length > 0) await group.submit({ kind, events, outcomes });
+    return outcomes;
+  };
+}
+
+async function writeJobs(runtime: BatchTargetRuntime, kind: string, jobs: readonly Job[]): Promise<void> {
+  const events = jobs.flatMap((job) => job.events);
   const single = events.length === 1 ? events[0]!.record.headers : undefined;
   const links = single ? [] : events.slice(0, linksMax).map((e) => linkTo(e.record.headers));
   const options = {
@@ -60,7 +84,8 @@ export async function writeThrough(runtime: BatchTargetRuntime, batch: Batch): P
     await inSpan(`deliver ${runtime.name}`, options, async (span) => {
       const failures = await write(runtime, kind as Kind, events);
       await storeConfirmed(runtime.store, runtime.name, confirmedRows(kind, events, failures));
-      for (const [event, failure] of failures) outcomes[event.index] = failure;
+      if (failures.size > 0)
+        for (const job of jobs) for (const e of job.events) job.outcomes[e.index] = failures.get(e) ?? null;
       report(runtime, kind, events, failures);
       if (!single) continueTraces(runtime, events, span, startTime);
     });
@@ -70,7 +95,6 @@ export async function writeThrough(runtime: BatchTargetRuntime, batch: Batch): P
     runtime.log.warn({ target: runtime.name, err: runtime.lastFailure }, 'a batch could not be written: given again');
     throw runtime.lastFailure;
   }
-  return outcomes;
 }
 
 /**

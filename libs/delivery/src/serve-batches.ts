@@ -1,6 +1,6 @@
 import { asSyncError, type Kind, SyncError, writerGroup } from '@syncline/contracts';
 import type { z } from 'zod';
-import { type BatchTargetRuntime, type OpenBatchTargets, retryRefused, writeThrough } from './batch-target.js';
+import { type BatchTargetRuntime, type OpenBatchTargets, retryRefused, writingThrough } from './batch-target.js';
 import { topicsRead, wantedBy } from './flows.js';
 import { Progress } from './progress.js';
 import type { ServeOptions } from './serve-objects.js';
@@ -42,7 +42,7 @@ export function serveBatches(
     looking: new Set(),
   };
   const topics = topicsRead(connection.kinds);
-  const { strategy, controller } = consumerOf(kafka, name, group, topics, (batch) => writeThrough(runtime, batch));
+  const { strategy, controller } = consumerOf(kafka, name, group, topics, writingThrough(runtime), { together: true });
   return {
     name,
     group,

@@ -27,8 +27,9 @@ export function consumerOf(
   group: string,
   topics: string[],
   handler: BatchHandler,
+  how: { together?: boolean } = {},
 ): { strategy: KafkaBatchStrategy; controller: Type } {
-  const strategy = new KafkaBatchStrategy({ kafka, groupId: group, topics });
+  const strategy = new KafkaBatchStrategy({ kafka, groupId: group, topics, ...how });
   // Several targets read the same topics, each in its own group: the transport tells their handlers apart.
   const transport = Symbol(name);
   strategy.transportId = transport;

@@ -35,6 +35,8 @@ export interface BatchStrategyOptions {
   topics: string[];
   /** Partitions handled at the same time. Default 3. */
   partitionsConcurrent?: number;
+  /** The handler puts batches of several partitions together: all are started, `partitionsConcurrent` only slows fetching down. */
+  together?: boolean;
   /** Default 1,000. */
   maxBatchRecords?: number;
   /** Default 1,000 ms. */

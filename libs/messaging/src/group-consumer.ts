@@ -4,6 +4,7 @@ import { backoffMs, pause, within } from './failure.js';
 
 export const sessionMs = 10_000;
 const rebalanceMs = 15_000;
+const partitionsFetchedMax = 64;
 /** Fetching idles for this long at most, so a rebalance or a stop begins within it. */
 const fetchMsMax = 100;
 /** A consumer that has neither fetched nor sent a heartbeat for so long will not recover: it is replaced. */
@@ -112,6 +113,8 @@ export class GroupConsumer {
       await consumer.run({
         autoCommit: false,
         eachBatchAutoResolve: false,
+        // All that one fetch brought is handed over at once; the next fetch waits until there is room for all of it.
+        partitionsConsumedConcurrently: partitionsFetchedMax,
         eachBatch: async ({ batch, resolveOffset }) => {
           if (generation !== this.#generation) return;
           this.#active();

@@ -126,9 +126,13 @@ export class GroupWork implements GroupEvents {
     if (lane && !lane.closed) lane.push([], last, high);
   }
 
+  get #full(): boolean {
+    return this.#active >= this.#concurrent;
+  }
+
   /** While every place is taken, more fetching would only move the waiting here, in smaller pieces. */
   room(): Promise<void> {
-    if (this.#active < this.#concurrent) return Promise.resolve();
+    if (!this.#full) return Promise.resolve();
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, roomMsMax);
       this.#roomWaiters.push(() => {
@@ -147,7 +151,7 @@ export class GroupWork implements GroupEvents {
   }
 
   #fill(): void {
-    while (this.#active < this.#concurrent) {
+    while (!this.#full || this.options.together) {
       const lane = this.#queue.shift();
       if (!lane) break;
       lane.queued = false;
@@ -156,7 +160,7 @@ export class GroupWork implements GroupEvents {
       this.#active++;
       void this.#ownership.inTurn(lane, () => this.#work(lane));
     }
-    if (this.#active < this.#concurrent) for (const go of this.#roomWaiters.splice(0)) go();
+    if (!this.#full) for (const go of this.#roomWaiters.splice(0)) go();
   }
 
   async #work(lane: Lane): Promise<void> {

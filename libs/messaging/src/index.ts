@@ -2,6 +2,7 @@ export type { Batch, BatchHandler, BatchStrategyOptions, Outcome } from './batch
 export { KafkaBatchStrategy } from './batch-strategy.js';
 export type { KafkaLogLine, KafkaSettings } from './client.js';
 export { FencedError, isFencing, isRetriable } from './failure.js';
+export { GroupCommit, type GroupCommitOptions } from './group-commit.js';
 export { groupLag, type TopicLag } from './lag.js';
 export { observeLag } from './measure.js';
 export { type MicroBatchOptions, MicroBatchProducer, type TopicMessage } from './micro-batch-producer.js';

@@ -94,6 +94,33 @@ function replaceAbortedFilter(): void {
   };
 }
 
+/** kafkajs's name for the coordinator of a transactional id (that of a group is 0). */
+const transactionCoordinator = 1;
+const coordinatorAgeMsMax = 1_000;
+
+interface ClusterPart {
+  findGroupCoordinatorMetadata(of: { groupId: string; coordinatorType?: number }): Promise<unknown>;
+}
+
+/**
+ * kafkajs asks for a transaction's coordinator before each of its steps: half of what a small transaction asks the broker. The
+ * answer is believed for a second; a coordinator that has moved refuses until then, and is asked again (`patiently`).
+ */
+function rememberTransactionCoordinator(): void {
+  const { prototype } = load('kafkajs/src/cluster') as { prototype: ClusterPart };
+  const original = prototype.findGroupCoordinatorMetadata;
+  const known = new WeakMap<ClusterPart, { id: string; at: number; answer: unknown }>();
+  prototype.findGroupCoordinatorMetadata = async function (this: ClusterPart, of) {
+    if (of.coordinatorType !== transactionCoordinator) return original.call(this, of);
+    const last = known.get(this);
+    if (last && last.id === of.groupId && Date.now() - last.at < coordinatorAgeMsMax) return last.answer;
+    const answer = await original.call(this, of);
+    known.set(this, { id: of.groupId, at: Date.now(), answer });
+    return answer;
+  };
+}
+
+rememberTransactionCoordinator();
 replaceAbortedFilter();
 repairRequestQueue();
 repairEncoder();

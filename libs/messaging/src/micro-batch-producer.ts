@@ -3,7 +3,7 @@ import { header, SyncError } from '@syncline/contracts';
 import { type Context, inject, inSpan, type Link, SpanKind } from '@syncline/runtime';
 import type { Message } from 'kafkajs';
 import type { KafkaSettings } from './client.js';
-import { isRetriable, produceFailure, within } from './failure.js';
+import { isRetriable, pause, produceFailure, within } from './failure.js';
 import { measuredSend } from './measure.js';
 import { knownPartitionCount, partitionCount, partitionOf } from './partition.js';
 import { PlainClient } from './plain-client.js';
@@ -32,12 +32,23 @@ interface Waiting {
   reject: (error: SyncError) => void;
 }
 
+/** Requests at the same time. */
+const requestsMax = 2;
+/** After a request its place rests for so long, unless much waits: the next one carries more, and a busy broker is asked less. */
+const restMs = 8;
+
 /** What waits for one partition. One request at a time, so that records keep their order. */
 interface Lane {
   topic: string;
   partition: number;
   waiting: Waiting[];
   busy: boolean;
+}
+
+/** What of a partition goes with a request. */
+interface Part {
+  lane: Lane;
+  sending: Waiting[];
 }
 
 /** The records of the next send: as many as fit one record batch of the broker. Removes them from `waiting`. */
@@ -53,9 +64,10 @@ export function takeSend<T extends { bytes: number }>(waiting: T[]): T[] {
 }
 
 /**
- * The producer of raw, failure and receipt topics: plain, acks=all, one partition per request. It is not idempotent on
- * purpose (an idempotent one acknowledges records that it lost); consumers judge repeats by version. What callers send while a
- * request of the same partition is under way goes together in the next one, so nothing waits when nothing is under way.
+ * The producer of raw, failure and receipt topics: plain, acks=all. It is not idempotent on purpose (an idempotent one
+ * acknowledges records that it lost), and what fails is sent again as a whole; consumers judge repeats by version. What callers
+ * send while requests are under way goes together in the next one, so nothing waits when nothing is under way, and a busy
+ * broker is asked less often for more.
  */
 export class MicroBatchProducer {
   readonly #client: PlainClient;
@@ -64,7 +76,9 @@ export class MicroBatchProducer {
   #waiting = 0;
   #waitingBytes = 0;
   #sweeper: NodeJS.Timeout | undefined;
-  #flushing: Lane[] = [];
+  /** Partitions that have something to send and no request under way. */
+  #due: Lane[] = [];
+  #requests = 0;
 
   constructor(
     private readonly kafka: KafkaSettings,
@@ -128,44 +142,61 @@ export class MicroBatchProducer {
 
   /** After the present callbacks: what one of them sends in a row goes together. */
   #flushSoon(lane: Lane): void {
-    if (this.#flushing.push(lane) > 1) return;
-    process.nextTick(() => {
-      const lanes = this.#flushing;
-      this.#flushing = [];
-      for (const each of lanes) if (!each.busy) void this.#drain(each);
-    });
+    if (this.#due.push(lane) > 1 || this.#requests >= requestsMax) return;
+    process.nextTick(() => this.#start());
   }
 
-  async #drain(lane: Lane): Promise<void> {
-    lane.busy = true;
-    while (lane.waiting.length > 0) {
-      const sending = takeSend(lane.waiting);
-      const failure = await this.#sendTogether(lane, sending);
-      this.#waiting -= sending.length;
-      for (const each of sending) {
-        this.#waitingBytes -= each.bytes;
-        if (failure) each.reject(failure);
-        else each.resolve();
-      }
+  #start(): void {
+    while (this.#requests < requestsMax && this.#due.length > 0) {
+      const { topic } = this.#due[0]!;
+      const lanes = this.#due.filter((lane) => lane.topic === topic);
+      this.#due = this.#due.filter((lane) => lane.topic !== topic);
+      void this.#request(topic, lanes);
+    }
+  }
+
+  /** Sends what waits for some partitions of a topic. */
+  async #request(topic: string, lanes: readonly Lane[]): Promise<void> {
+    this.#requests++;
+    const parts = lanes.map((lane) => ({ lane, sending: takeSend(lane.waiting) })).filter((p) => p.sending.length > 0);
+    for (const { lane } of parts) lane.busy = true;
+    const failure = parts.length === 0 ? null : await this.#sendTogether(topic, parts);
+    for (const part of parts) {
+      // One partition's record was refused for itself: the others' are not to blame.
+      const apart = failure?.kind === 'rejected' && parts.length > 1;
+      this.#ended(part, apart ? await this.#sendTogether(topic, [part]) : failure);
+    }
+    if (this.#waitingBytes < sendBytesMax && !this.#client.closed) await pause(restMs);
+    this.#requests--;
+    this.#start();
+  }
+
+  #ended({ lane, sending }: Part, failure: SyncError | null): void {
+    this.#waiting -= sending.length;
+    for (const each of sending) {
+      this.#waitingBytes -= each.bytes;
+      if (failure) each.reject(failure);
+      else each.resolve();
     }
     lane.busy = false;
+    if (lane.waiting.length > 0) this.#due.push(lane);
   }
 
-  async #sendTogether(lane: Lane, sending: Waiting[]): Promise<SyncError | null> {
-    const { topic } = lane;
-    const first = sending[0]!;
-    const left = Math.max(500, this.#limits.timeoutMs - (Date.now() - first.since));
+  async #sendTogether(topic: string, parts: readonly Part[]): Promise<SyncError | null> {
+    const sending = parts.flatMap((part) => part.sending);
+    const since = Math.min(...sending.map((each) => each.since));
+    const left = Math.max(500, this.#limits.timeoutMs - (Date.now() - since));
     const messages = sending.map((each) => each.message);
     const options = {
       kind: SpanKind.PRODUCER,
-      parent: first.from,
+      parent: sending[0]!.from,
       links: linksOf(sending),
       attributes: {
         'messaging.system.name': 'kafka',
         'messaging.operation.name': 'send',
         'messaging.operation.type': 'send',
         'messaging.destination.name': topic,
-        'messaging.destination.partition.id': String(lane.partition),
+        ...(parts.length === 1 ? { 'messaging.destination.partition.id': String(parts[0]!.lane.partition) } : {}),
         'messaging.batch.message_count': sending.length,
       },
     };

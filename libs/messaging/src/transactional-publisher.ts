@@ -11,10 +11,11 @@ import { type OutboundMessage, sizeOf } from './record.js';
 /** Begin, send and commit each end within this, one way or the other. */
 const stepMsMax = 5_000;
 const transactionMsMax = 20_000;
+// One try: kafkajs loses count of a send to several brokers that it tries again. What fails is aborted and given again.
 const timing = {
   requestTimeout: 1_000,
   connectionTimeout: 1_000,
-  retry: { retries: 1, initialRetryTime: 3, maxRetryTime: 1_000 },
+  retry: { retries: 0, initialRetryTime: 3 },
 } as const;
 
 // The predecessor's transaction, or our own last one, is still being ended by the coordinator; or it is just starting up.
@@ -42,6 +43,7 @@ export interface OpenTransaction {
  */
 export class TransactionalPublisher {
   #producer: Producer | null = null;
+  #connecting: Promise<void> | null = null;
   #open = false;
   #closed = false;
   #fenced: FencedError | null = null;
@@ -51,10 +53,22 @@ export class TransactionalPublisher {
     readonly transactionalId: string,
   ) {}
 
+  /** Whether another producer has taken the id: this publisher is of no use any more. */
+  get fenced(): boolean {
+    return this.#fenced !== null;
+  }
+
   /** Takes the id over: from here on its predecessor is fenced and its open transaction aborted. Bounded to about 5 s. */
   async connect(): Promise<void> {
     this.#usable();
     if (this.#producer) return;
+    this.#connecting ??= this.#connect().finally(() => {
+      this.#connecting = null;
+    });
+    await this.#connecting;
+  }
+
+  async #connect(): Promise<void> {
     const producer = createKafka(this.kafka, timing).producer({
       transactionalId: this.transactionalId,
       transactionTimeout: transactionMsMax,
@@ -155,13 +169,11 @@ export class TransactionalPublisher {
       'messaging.batch.message_count': messages.length,
     };
     await inSpan(`send ${topic}`, { kind: SpanKind.PRODUCER, attributes }, async () => {
-      for (const waiting of byPartition.values()) {
-        while (waiting.length > 0) {
-          const together = takeSend(waiting).map((each) => each.message);
-          // Refused while the last transaction is being ended, and before anything is written: asking again is safe.
-          const send = () => transaction.send({ topic, messages: together, acks: -1, timeout: timing.requestTimeout });
-          await measuredSend(topic, together.length, () => patiently(send));
-        }
+      for (const lists = [...byPartition.values()]; lists.some((waiting) => waiting.length > 0); ) {
+        const together = lists.flatMap((waiting) => takeSend(waiting).map((each) => each.message));
+        // Refused while the last transaction is being ended, and before anything is written: asking again is safe.
+        const send = () => transaction.send({ topic, messages: together, acks: -1, timeout: timing.requestTimeout });
+        await measuredSend(topic, together.length, () => patiently(send));
       }
     });
   }

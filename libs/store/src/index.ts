@@ -12,4 +12,5 @@ export * from './store.js';
 export * from './test-database.js';
 export * from './transformer-held.js';
 export * from './transformer-identity.js';
+export * from './transformer-progress.js';
 export * from './transformer-records.js';

@@ -4,7 +4,8 @@ import { checkStore, migrateStore } from './migrate.js';
 import { openStore, type Store } from './store.js';
 import { createTestDatabase } from './test-database.js';
 import { findIdentities } from './transformer-identity.js';
-import { lockRecords, nextRevisions, writeBatch } from './transformer-records.js';
+import { giveBack, giveTo, lockOwners, readProgress } from './transformer-progress.js';
+import { countChanges, lockRecords, nextRevisions, writeBatch } from './transformer-records.js';
 
 let server: string;
 let database: Awaited<ReturnType<typeof createTestDatabase>>;
@@ -31,7 +32,16 @@ const record = (n: number, revision: number) => ({
   document: `{"n":${n}}`,
   state: '{"n":1,"p":[],"s":[]}',
 });
-const place = { topic: 'raw.shopify.order', partition: 0, from: 0n, next: 1n, aside: [] };
+const owner = ['test.0', 'test.1'];
+const at = (partition: number) => [{ topic: 'raw.shopify.order', partition, next: 1n, aside: [] }];
+/** Takes the partitions these tests write for. */
+const owned = (by = owner) =>
+  store.transaction(async (tx) => {
+    const of = [0, 2, 3].flatMap(at);
+    const before = await lockOwners(tx, of);
+    await giveTo(tx, by, of);
+    return before;
+  });
 
 describe('migrations', () => {
   it('run once, also when several start at once, and are noticed when they are missing', async () => {
@@ -62,6 +72,8 @@ describe('roles', () => {
 });
 
 describe('the batch write', () => {
+  beforeAll(() => owned());
+
   it('writes records, keys and progress at once, and reads them back under their locks', async () => {
     const tx = await store.begin();
     const [revision] = await nextRevisions(tx, 1);
@@ -71,10 +83,11 @@ describe('the batch write', () => {
       identities: [{ ...key, id: id(1) }],
       history: [],
       changed: { shop: 1 },
-      progress: place,
+      progress: at(0),
+      owner,
     });
     await tx.commit();
-    expect(ok).toBe(true);
+    expect(ok).toBe('written');
     expect(await findIdentities(store, [key])).toMatchObject([{ id: id(1) }]);
     expect(await lockRecords(store, [id(1)])).toMatchObject([{ id: id(1), document: '{"n":1}', revision }]);
   });
@@ -86,15 +99,64 @@ describe('the batch write', () => {
       identities: [{ ...key, id: id(n) }],
       history: [],
       changed: {},
-      progress: { ...place, partition: n },
+      progress: at(n),
+      owner,
     });
     const [a, b] = [await store.begin(), await store.begin()];
-    expect(await writeBatch(a, write(2))).toBe(true);
+    expect(await writeBatch(a, write(2))).toBe('written');
     const second = writeBatch(b, write(3));
     await a.commit();
-    expect(await second).toBe(false);
+    expect(await second).toBe('key taken');
     await b.rollback();
     expect(await findIdentities(store, [key])).toMatchObject([{ id: id(2) }]);
+  });
+
+  it('writes only for the owner of the partition, and a new owner waits for what the last one is committing', async () => {
+    const write = (n: number, aside: string[], by = owner) => ({
+      records: [record(n, 1)],
+      identities: [],
+      history: [],
+      changed: { shop: 1 },
+      progress: at(2).map((p) => ({ ...p, next: 7n, aside })),
+      owner: by,
+    });
+    const last = await store.begin();
+    expect(await writeBatch(last, write(20, [id(20)]))).toBe('written');
+    let gone = false;
+    const taken = owned(['next.0']).then((before) => {
+      gone = true;
+      return before;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(gone).toBe(false);
+    await last.commit();
+    expect(await taken).toEqual(owner);
+    expect(await readProgress(store, owner, at(2)[0]!)).toBeNull();
+    expect(await readProgress(store, ['next.0'], at(2)[0]!)).toMatchObject({ next: 7n, aside: [id(20)] });
+    const zombie = await store.begin();
+    expect(await writeBatch(zombie, write(21, []))).toBe('not the owner');
+    await zombie.rollback();
+    await giveBack(store, owner, at(2)[0]!);
+    expect(await owned()).toEqual(['next.0']);
+    for (const place of [0, 2, 3].flatMap(at)) await giveBack(store, owner, place);
+    expect(await owned()).toEqual([]);
+  });
+
+  it('counts changes, of each connection all partitions together', async () => {
+    const before = (await countChanges(store)).shop ?? 0;
+    const write = (partition: number) => ({
+      records: [],
+      identities: [],
+      history: [],
+      changed: { shop: 2 },
+      progress: at(partition),
+      owner,
+    });
+    // Neither waits for the other: both are open at once.
+    const [a, b] = [await store.begin(), await store.begin()];
+    expect([await writeBatch(a, write(0)), await writeBatch(b, write(2))]).toEqual(['written', 'written']);
+    await Promise.all([a.commit(), b.commit()]);
+    expect((await countChanges(store)).shop).toBe(before + 4);
   });
 
   it('locks in id order: batches that share records in opposite order do not wait for each other in a circle', async () => {
@@ -104,7 +166,8 @@ describe('the batch write', () => {
       identities: [],
       history: [],
       changed: {},
-      progress: place,
+      progress: at(0),
+      owner,
     });
     await setup.commit();
     const one = async (ids: string[]) =>

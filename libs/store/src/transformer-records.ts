@@ -1,6 +1,7 @@
 import type { Kind } from '@syncline/contracts';
 import type { Db } from './store.js';
 import type { IdentityKey } from './transformer-identity.js';
+import type { Owner, Progress } from './transformer-progress.js';
 
 /** A record's row as a batch reads it under its lock. */
 export interface RecordRow {
@@ -63,39 +64,34 @@ export interface BatchWrite {
   history: readonly HistoryWrite[];
   /** Revisions per connection that caused them. */
   changed: Readonly<Record<string, number>>;
-  progress: Progress & { topic: string; partition: number };
-}
-
-/** What a takeover has to publish again, since it may be committed here and not in Kafka. */
-export interface Progress {
-  from: bigint;
-  next: bigint;
-  /** Records the batch published to which its messages, given again, would not lead. */
-  aside: readonly string[];
+  progress: readonly Progress[];
+  /** Who writes: the partitions must belong to it. */
+  owner: Owner;
 }
 
 /**
- * Writes all that a batch changed in one statement. Returns false where a new natural key was taken by another transaction
- * in the meantime: the caller rolls back and maps the batch again.
+ * Writes all that a batch changed in one statement. Unless it says `written` the caller rolls back: where a new natural key was
+ * taken by another transaction in the meantime it maps the batch again, where a partition went to another owner it does not.
  */
-export async function writeBatch(db: Db, w: BatchWrite): Promise<boolean> {
+export async function writeBatch(db: Db, w: BatchWrite): Promise<'written' | 'key taken' | 'not the owner'> {
   const records = w.records.map(
     (r) =>
       `{"id":"${r.id}","kind":"${r.kind}","revision":${r.revision},"merged_into":${JSON.stringify(r.mergedInto)},"deleted":${r.deleted},"document":${r.document ?? 'null'},"state":${r.state ?? 'null'}}`,
   );
+  // Counted where no other batch counts.
+  const { topic, partition } = w.progress[0] as Progress;
+  const counted = { topic, partition };
   const sorted = [...w.identities].sort((a, b) => (keyText(a) < keyText(b) ? -1 : 1));
-  const [row] = await db.query<{ inserted: number }>(sql, [
+  const [row] = await db.query<{ inserted: number; owned: number }>(sql, [
     `[${records.join(',')}]`,
     JSON.stringify(sorted),
     JSON.stringify(w.history),
-    JSON.stringify(Object.entries(w.changed).map(([connection, changed]) => ({ connection, changed }))),
-    w.progress.topic,
-    w.progress.partition,
-    w.progress.from.toString(),
-    w.progress.next.toString(),
-    w.progress.aside,
+    JSON.stringify(Object.entries(w.changed).map(([connection, changed]) => ({ ...counted, connection, changed }))),
+    JSON.stringify(w.progress.map((p) => ({ ...p, next: p.next.toString() }))),
+    w.owner,
   ]);
-  return Number(row?.inserted ?? 0) === sorted.length;
+  if (Number(row?.owned) !== w.progress.length) return 'not the owner';
+  return Number(row?.inserted) === sorted.length ? 'written' : 'key taken';
 }
 
 const keyText = (k: IdentityKey) => `${k.kind}\u0001${k.scope}\u0001${k.key}`;
@@ -117,24 +113,17 @@ WITH ident AS (
   SELECT id, revision, connection, "eventId", origin, changed, "traceId"
   FROM jsonb_to_recordset($3::jsonb) AS q(id uuid, revision bigint, connection text, "eventId" text, origin text, changed text[], "traceId" text)
 ), counted AS (
-  INSERT INTO changes (connection, changed)
-  SELECT connection, changed FROM jsonb_to_recordset($4::jsonb) AS q(connection text, changed bigint) ORDER BY connection
-  ON CONFLICT (connection) DO UPDATE SET changed = changes.changed + EXCLUDED.changed
+  INSERT INTO changes (connection, topic, partition, changed)
+  SELECT connection, topic, partition, changed
+  FROM jsonb_to_recordset($4::jsonb) AS q(connection text, topic text, partition int, changed bigint) ORDER BY connection
+  ON CONFLICT (connection, topic, partition) DO UPDATE SET changed = changes.changed + EXCLUDED.changed
 ), done AS (
-  INSERT INTO progress (topic, partition, batch_from, next_offset, aside) VALUES ($5, $6, $7, $8, $9::uuid[])
-  ON CONFLICT (topic, partition) DO UPDATE
-    SET batch_from = EXCLUDED.batch_from, next_offset = EXCLUDED.next_offset, aside = EXCLUDED.aside
+  UPDATE progress p SET next_offset = q.next, aside = q.aside
+  FROM jsonb_to_recordset($5::jsonb) AS q(topic text, partition int, next bigint, aside uuid[])
+  WHERE p.topic = q.topic AND p.partition = q.partition AND p.owner = $6::text[]
+  RETURNING 1
 )
-SELECT count(*)::int AS inserted FROM ident`;
-
-/** The last batch this store committed for a source partition; null before the first. */
-export async function readProgress(db: Db, topic: string, partition: number): Promise<Progress | null> {
-  const [row] = await db.query<{ f: string; n: string; aside: string[] }>(
-    'SELECT batch_from::text AS f, next_offset::text AS n, aside FROM progress WHERE topic = $1 AND partition = $2',
-    [topic, partition],
-  );
-  return row ? { from: BigInt(row.f), next: BigInt(row.n), aside: row.aside } : null;
-}
+SELECT (SELECT count(*) FROM ident)::int AS inserted, (SELECT count(*) FROM done)::int AS owned`;
 
 /** Shipments that name an order, for when that order was joined into another. */
 export async function shipmentsOf(db: Db, order: string): Promise<string[]> {
@@ -153,7 +142,7 @@ export async function forgetHistory(db: Db, days: number): Promise<void> {
 /** Revisions caused per connection since the store was made. */
 export async function countChanges(db: Db): Promise<Record<string, number>> {
   const rows = await db.query<{ connection: string; changed: number }>(
-    'SELECT connection, changed::float8 AS changed FROM changes',
+    'SELECT connection, sum(changed)::float8 AS changed FROM changes GROUP BY connection',
   );
   return Object.fromEntries(rows.map((r) => [r.connection, r.changed]));
 }

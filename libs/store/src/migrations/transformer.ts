@@ -95,19 +95,23 @@ export class Transformer1700000001000 implements MigrationInterface {
       CREATE TABLE transformer.progress (
         topic text NOT NULL,
         partition int NOT NULL,
-        batch_from bigint NOT NULL,
-        next_offset bigint NOT NULL,
+        owner text[] NOT NULL DEFAULT '{}',
+        next_offset bigint NOT NULL DEFAULT 0,
         aside uuid[] NOT NULL DEFAULT '{}',
         PRIMARY KEY (topic, partition)
       );
       COMMENT ON TABLE transformer.progress IS 'The last batch committed here, per source partition: what a takeover publishes again';
+      COMMENT ON COLUMN transformer.progress.owner IS 'Transactional ids of the process the partition belongs to; empty = given back';
       COMMENT ON COLUMN transformer.progress.aside IS 'Records it published to which its messages, given again, would not lead: aliases, what a join moved, what had waited';
 
       CREATE TABLE transformer.changes (
-        connection text PRIMARY KEY,
-        changed bigint NOT NULL
+        connection text NOT NULL,
+        topic text NOT NULL,
+        partition int NOT NULL,
+        changed bigint NOT NULL,
+        PRIMARY KEY (connection, topic, partition)
       );
-      COMMENT ON TABLE transformer.changes IS 'Revisions each connection caused, counted for status';
+      COMMENT ON TABLE transformer.changes IS 'Revisions each connection caused, counted for status; per partition, so that batches do not wait for each other';
     `);
     await runner.query('GRANT ALL ON ALL TABLES IN SCHEMA transformer TO syncline_transformer');
     await runner.query('GRANT ALL ON ALL SEQUENCES IN SCHEMA transformer TO syncline_transformer');
