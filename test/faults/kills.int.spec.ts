@@ -19,6 +19,7 @@ const quietMsMax = 60_000;
 const victims = process.env.FAULTS_VICTIMS?.split(',');
 const everyBlow: readonly Blow[] = [
   { victim: 'ingestor-shopify' },
+  { victim: 'ingestor-easypost' },
   { victim: 'transformer' },
   { victim: 'writer-postgres' },
   { victim: 'writer-easypost' },
