@@ -10,6 +10,8 @@ import { makePlace, type Place } from './place.js';
 export interface Backlog {
   orders: number;
   versions: number;
+  /** Messages between two versions of an order. */
+  apart: number;
 }
 
 /** One contender's way through the backlog. */
@@ -28,14 +30,8 @@ flows:
   - { kinds: [order, shipment], from: [shop], to: [warehouse] }
 `;
 
-/** Messages between two versions of an order: about 7 s of a shop at 300 a second. */
-const apart = 2_000;
-
-/**
- * The backlog in the order it came in: an order's versions lie some thousand messages apart, as where it was placed, paid a
- * few seconds later and changed again soon after.
- */
-export function arrivals({ orders, versions }: Backlog): [n: number, version: number][] {
+/** The backlog in the order it came in: an order is placed, paid a while later and changed again some time after that. */
+export function arrivals({ orders, versions, apart }: Backlog): [n: number, version: number][] {
   const all: [at: number, n: number, version: number][] = [];
   for (let n = 0; n < orders; n++) for (let v = 1; v <= versions; v++) all.push([n * versions + (v - 1) * apart, n, v]);
   return all.sort((a, b) => a[0] - b[0]).map(([, n, v]) => [n, v]);

@@ -23,6 +23,8 @@ const restMs = 10;
 /** A source partition this process owns. */
 interface Lane {
   redo: Redo | null;
+  /** Nothing of it is under way, nor left open by a batch that failed. */
+  settled: boolean;
 }
 
 interface Job {
@@ -68,12 +70,14 @@ export class Lanes {
   /** Takes a partition over: whoever had it before can commit nothing more for it, here or in Kafka. */
   async assigned(topic: string, partition: number): Promise<void> {
     await this.#claims.submit({ topic, partition });
-    this.#lanes.set(`${topic}.${partition}`, { redo: null });
+    this.#lanes.set(`${topic}.${partition}`, { redo: null, settled: true });
   }
 
-  /** Its last batch has ended. What cannot be given back is taken, which is only slower. */
+  /** Its last batch has ended. What is not or cannot be given back is taken, by fencing what may be open. */
   async revoked(topic: string, partition: number): Promise<void> {
-    if (!this.#lanes.delete(`${topic}.${partition}`)) return;
+    const lane = this.#lanes.get(`${topic}.${partition}`);
+    this.#lanes.delete(`${topic}.${partition}`);
+    if (!lane?.settled) return;
     await giveBack(this.store, this.#owner, { topic, partition }).catch(() => undefined);
   }
 
@@ -127,6 +131,7 @@ export class Lanes {
   }
 
   async #map(jobs: readonly Job[], place: number): Promise<void> {
+    for (const { lane } of jobs) lane.settled = false;
     // What failed may have been sent by any of them: no later state may be sent while an earlier one can still arrive.
     if (jobs[0]?.lane.redo) await Promise.all(this.#publishers.map((_, n) => this.#publisher(n).connect()));
     for (let attempt = 1; ; attempt++) {
@@ -141,6 +146,7 @@ export class Lanes {
       }
     }
     for (const { batch, lane } of jobs) {
+      lane.settled = true;
       const next = nextOf(batch);
       if (lane.redo) lane.redo = next < lane.redo.below ? { ...lane.redo, aside: [] } : null;
     }
