@@ -27,7 +27,8 @@ let sent: string;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'syncline-trace-'));
   system = await startSystem({ env: { SYNCLINE_TRACE_FILE: join(folder, 'spans.jsonl') } });
-  story = openStory(system, 2_000, 3_000);
+  // The story judges the speed.
+  story = openStory(system, 15_000, 15_000);
   const { name } = await place(story, 'placed');
   sent = name;
   await send(story, name, { trackingNumber: code, company: 'USPS' });

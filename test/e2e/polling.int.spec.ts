@@ -9,7 +9,7 @@ let story: Story;
 beforeAll(async () => {
   system = await startSystem({ env: { WEBHOOKS: 'off', POLL_INTERVAL_MS: '1000' } });
   // A change waits for the next poll, and the shop's lists show it a moment after it was made.
-  story = openStory(system, 5_000, 5_000);
+  story = openStory(system, 10_000, 10_000);
   // A poll a second costs more than a small shop's plan restores: this is one with a larger plan.
   await story.ask('POST', '/settings', { costMaximum: 20_000, costRestoreRate: 1_000 });
 }, 120_000);
