@@ -14,6 +14,6 @@ export {
   stopProcess,
   stopStale,
 } from './process.js';
-export type { OnExit, ServiceName } from './service.js';
+export type { BrokerName, OnExit, ServiceName } from './service.js';
 export { choosePorts, LockedError, readHolder, takeLock, writeWhole } from './state.js';
 export { stopTestInfra, testInfra } from './test-infra.js';
