@@ -8,6 +8,8 @@ interface Pair {
   broker: Socket;
   /** Bytes of the client that are held back; null when they pass. */
   held: Buffer[] | null;
+  /** Ends when the delayed bytes of a direction have gone on; null where none are: later bytes must not overtake them. */
+  delayed: Record<Direction, Promise<void> | null>;
 }
 
 /**
@@ -89,7 +91,7 @@ export class TcpProxy {
   #accept(client: Socket): void {
     const broker = connect({ host: '127.0.0.1', port: this.target, noDelay: true });
     client.setNoDelay(true);
-    const pair: Pair = { client, broker, held: null };
+    const pair: Pair = { client, broker, held: null, delayed: { up: null, down: null } };
     this.#pairs.add(pair);
     client.on('data', (chunk) => this.#pass(pair, 'up', chunk));
     broker.on('data', (chunk) => this.#pass(pair, 'down', chunk));
@@ -112,7 +114,16 @@ export class TcpProxy {
       return;
     }
     const to = direction === 'up' ? pair.broker : pair.client;
-    if (this.latencyMs === 0) to.write(chunk);
-    else setTimeout(() => to.write(chunk), this.latencyMs);
+    const before = pair.delayed[direction];
+    if (this.latencyMs === 0 && !before) {
+      to.write(chunk);
+      return;
+    }
+    const over = new Promise((resolve) => setTimeout(resolve, this.latencyMs));
+    const own = Promise.all([before, over]).then(() => {
+      to.write(chunk);
+      if (pair.delayed[direction] === own) pair.delayed[direction] = null;
+    });
+    pair.delayed[direction] = own;
   }
 }
