@@ -1,6 +1,9 @@
 // `npm run faults`: the promises under faults, drawn from seeds.
-//   npm run faults -- --runs 20 --seed 7 [--brokers 1|3] [--per-ground 5]   runs of the seeds 7 to 26
-//   npm run faults -- --mutants [--only 1,5]                               breaks each promise in a copy, and must be caught
+//   npm run faults -- --runs 20 --seed 7    runs of the seeds from 7 on, five on each ground of one or three brokers in turn
+//     --brokers 1|3  --per-ground 5           grounds of so many brokers only; runs on each
+//     --with broker-kill,link                 only seeds whose plan has one of these faults
+//     --rate 8                                orders a second
+//   npm run faults -- --mutants [--only 1,5]  breaks each promise in a copy of the programs: its judge must see it
 // The last line is `N runs, N faults, N records, N lost, N duplicated, N inverted`; the exit code is 1 where a promise was broken.
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -26,10 +29,12 @@ const { values } = parseArgs({
     'per-ground': { type: 'string', default: '5' },
     mutants: { type: 'boolean', default: false },
     only: { type: 'string' },
+    with: { type: 'string' },
+    rate: { type: 'string', default: '8' },
   },
 });
 
-const whole = (name: 'runs' | 'seed' | 'per-ground', text: string): number => {
+const whole = (name: 'runs' | 'seed' | 'per-ground' | 'rate', text: string): number => {
   if (!/^\d{1,9}$/.test(text)) throw new Error(`--${name} is "${text}": a whole number is wanted`);
   return Number(text);
 };
@@ -55,7 +60,17 @@ async function runCampaign(): Promise<boolean> {
   const runs = whole('runs', values.runs);
   const first = values.seed === undefined ? Date.now() % 1_000_000 : whole('seed', values.seed);
   const perGround = Math.max(1, whole('per-ground', values['per-ground']));
+  const wanted = values.with?.split(',');
+  const ordersPerSecond = whole('rate', values.rate);
   const totals = noTotals();
+  let seed = first;
+  const next = (brokers: 1 | 3): Plan => {
+    for (;;) {
+      const plan = drawPlan({ seed: seed++, brokers, ordersPerSecond });
+      if (!wanted || plan.faults.some((fault) => wanted.includes(fault.do))) return plan;
+      if (seed > first + 100_000) throw new Error(`--with ${values.with}: no plan has such a fault`);
+    }
+  };
   for (let done = 0; done < runs; ) {
     // Grounds of one and of three brokers in turn, unless it was said which.
     const turn = Math.floor(done / perGround) % 2 === 0 ? 3 : 1;
@@ -63,7 +78,7 @@ async function runCampaign(): Promise<boolean> {
     const campaign = await beginGround(brokers);
     let clean = true;
     for (let n = 0; clean && n < perGround && done < runs; n++, done++) {
-      const plan = drawPlan({ seed: first + done, brokers });
+      const plan = next(brokers);
       console.log(`\n${planText(plan)}`);
       const fought = await fight(campaign, plan, quietMsMax);
       addRun(totals, fought);

@@ -128,13 +128,13 @@ async function disturbLink(ground: Ground, fault: Extract<Fault, { do: 'link' }>
     case 'answers lost':
       return during(
         fault.ms,
-        each((proxy) => proxy.swallow('down')),
+        each((proxy) => proxy.strand('down')),
         heal,
       );
     case 'requests lost':
       return during(
         fault.ms,
-        each((proxy) => proxy.swallow('up')),
+        each((proxy) => proxy.strand('up')),
         heal,
       );
     case 'held':
