@@ -24,6 +24,7 @@ const entry = (part: Partial<LogEntry>): LogEntry => ({
   mergedInto: null,
   sources: [],
   isTombstone: false,
+  state: null,
   words: '',
   ...part,
 });
@@ -45,6 +46,7 @@ const event = (revision: number, part: Partial<LogEntry> = {}) =>
     revision,
     version: null,
     sources: [seen()],
+    state: { note: 'a' },
     ...part,
   });
 const receipt = (part: Partial<LogEntry>) =>
@@ -104,7 +106,7 @@ const good: Histories = {
   warehouse: [{ kind: 'order', id: orderId, revision: 4, deleted: false }],
   writes: [write({ effects: [{ kind: 'tracker.created', id: 'trk_1' }] })],
   truth: truth(),
-  objects: [{ connection: 'shop', noun: 'order', externalId: '5001', updatedAtMs: t0 }],
+  objects: [{ connection: 'shop', noun: 'order', externalId: '5001', updatedAtMs: t0, state: { note: 'a' } }],
   differences: [],
   owed: { webhooks: 0, pending: 0, dead: 0 },
   unready: [],
@@ -180,6 +182,18 @@ const bad: [promise: number, what: string, history: Partial<Histories>, said: Re
     /ends alive, the warehouse says otherwise/,
   ],
   [
+    8,
+    'a topic that ends on what was',
+    { log: [...without(`${orderId}:4`), event(4, { state: { note: 'b' } })] },
+    /note is "a", its topic ends on "b"/,
+  ],
+  [
+    8,
+    'an object that no event is about',
+    { log: good.log.map((e) => ({ ...e, sources: [] })), poisons: [] },
+    /no record/,
+  ],
+  [
     9,
     'an older state of a source',
     {
@@ -194,6 +208,7 @@ const bad: [promise: number, what: string, history: Partial<Histories>, said: Re
     {
       log: [...good.log, event(5, { isTombstone: true, sources: [] })],
       warehouse: [{ ...good.warehouse[0]!, revision: 5, deleted: true }],
+      objects: [{ ...good.objects[0]!, state: null }],
     },
     /taken for deleted/,
   ],
@@ -248,9 +263,13 @@ describe('the judges', () => {
   });
 
   it('take a join for no deletion, and what its source deleted for one', () => {
-    const joined = event(5, { isTombstone: true, sources: [], mergedInto: 'other' });
+    const joined = [
+      event(5, { isTombstone: true, sources: [], mergedInto: 'other' }),
+      event(6, { key: 'other', subject: 'other', eventId: 'other:6' }),
+    ];
     const warehouse = [{ ...good.warehouse[0]!, revision: 5, deleted: true }];
-    expect(judge({ ...good, log: [...good.log, joined], warehouse })).toEqual([]);
+    const both = [...warehouse, { kind: 'order', id: 'other', revision: 6, deleted: false }];
+    expect(judge({ ...good, log: [...good.log, ...joined], warehouse: both })).toEqual([]);
     const deleted = event(5, { isTombstone: true, sources: [] });
     expect(judge({ ...good, log: [...good.log, deleted], warehouse, objects: [] })).toEqual([]);
   });

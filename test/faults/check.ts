@@ -108,7 +108,7 @@ const objectOf = ({ connection, noun, externalId }: Pick<SeenSource, 'connection
 export const writesEnd = ({ truth, writes }: Histories): string[] => needless(truth, writes);
 
 /** 8: read from the start, a canonical topic never goes back and ends on the state of every record; deletes are tombstones. */
-export function canonicalIsTheState({ log, warehouse }: Histories): string[] {
+export function canonicalIsTheState({ log, warehouse, objects }: Histories): string[] {
   const found: string[] = [];
   const last = new Map<string, LogEntry>();
   for (const entry of log.filter(canonical)) {
@@ -129,6 +129,18 @@ export function canonicalIsTheState({ log, warehouse }: Histories): string[] {
       );
   }
   for (const name of rows.keys()) if (!last.has(name)) found.push(`${name}: is in the warehouse and not on its topic`);
+  const said = new Map([...last.values()].flatMap((entry) => entry.sources.map((source) => [objectOf(source), entry])));
+  for (const object of objects) {
+    const { state } = said.get(objectOf(object)) ?? {};
+    if (!object.state) continue;
+    if (!state) found.push(`${objectOf(object)}: no record on any canonical topic is about it`);
+    else
+      for (const [field, value] of Object.entries(object.state))
+        if (state[field] !== value)
+          found.push(
+            `${objectOf(object)}: ${field} is ${JSON.stringify(value)}, its topic ends on ${JSON.stringify(state[field])}`,
+          );
+  }
   return found;
 }
 

@@ -8,6 +8,7 @@ import { TcpProxy } from '@syncline/messaging/testing';
 import { control } from '../support/sandbox.js';
 import { type System, startSystem } from '../support/system.js';
 import { pause, until } from './patience.js';
+import type { linked } from './plan.js';
 import { startWitness, type Witness } from './witness.js';
 
 /** How to lay it out. */
@@ -22,7 +23,7 @@ export interface Ground {
   readonly system: System;
   readonly infra: Infra;
   readonly witness: Witness;
-  readonly links: Readonly<Record<'kafka' | 'postgres', readonly TcpProxy[]>>;
+  readonly links: Readonly<Record<(typeof linked)[number], readonly TcpProxy[]>>;
   /** Addresses past the proxies; they hold a password. */
   readonly direct: {
     readonly kafkaBrokers: readonly string[];
@@ -43,7 +44,8 @@ export interface Ground {
 export async function startGround({ brokers, root }: GroundOptions): Promise<Ground> {
   const folder = mkdtempSync(join(tmpdir(), 'syncline-faults-'));
   const listen = (count: number) => Promise.all(Array.from({ length: count }, () => TcpProxy.listen()));
-  const links = { kafka: await listen(brokers), postgres: await listen(1) };
+  const links = { kafka: await listen(brokers), postgres: await listen(1), warehouse: await listen(1) };
+  const proxies = Object.values(links).flat();
   const up = keepUp();
   process.env.INFRA = 'native';
   const advertisedPorts = links.kafka.map((proxy) => proxy.port);
@@ -56,13 +58,14 @@ export async function startGround({ brokers, root }: GroundOptions): Promise<Gro
   links.kafka.forEach((proxy, i) => {
     proxy.target = infra.extraListenerPorts![i]!;
   });
-  links.postgres[0]!.target = Number(new URL(infra.databaseUrl).port);
-  const proxied = (url: string) => Object.assign(new URL(url), { port: String(links.postgres[0]!.port) }).href;
+  for (const proxy of [...links.postgres, ...links.warehouse]) proxy.target = Number(new URL(infra.databaseUrl).port);
+  const proxied = (url: string, by: readonly TcpProxy[]) =>
+    Object.assign(new URL(url), { port: String(by[0]!.port) }).href;
   const witness = await startWitness();
   const end = async () => {
     await witness.close();
     await infra.stop();
-    await Promise.all([...links.kafka, ...links.postgres].map((proxy) => proxy.close()));
+    await Promise.all(proxies.map((proxy) => proxy.close()));
   };
   try {
     const stateDir = join(folder, 'system');
@@ -70,8 +73,8 @@ export async function startGround({ brokers, root }: GroundOptions): Promise<Gro
     const env = {
       INFRA: 'external',
       KAFKA_BROKERS: advertisedPorts.map((port) => `127.0.0.1:${port}`).join(','),
-      DATABASE_URL: proxied(infra.databaseUrl),
-      WAREHOUSE_URL: proxied(infra.warehouseUrl),
+      DATABASE_URL: proxied(infra.databaseUrl, links.postgres),
+      WAREHOUSE_URL: proxied(infra.warehouseUrl, links.warehouse),
       PUBLIC_URL: witness.url,
       POLL_INTERVAL_MS: '3000',
       SETTLE_MS: '3000',
@@ -165,7 +168,7 @@ export async function unready(system: System): Promise<string[]> {
 
 /** Ends every fault there is and waits until all runs again; what does not come back in time is left to the judges. */
 export async function heal({ system, links, allUp }: Ground, msMax: number): Promise<void> {
-  for (const proxy of [...links.kafka, ...links.postgres]) {
+  for (const proxy of Object.values(links).flat()) {
     proxy.latencyMs = 0;
     proxy.heal();
     proxy.release();

@@ -73,6 +73,8 @@ export interface LogEntry {
   /** Of a canonical event; empty for tombstones and everything else. */
   sources: readonly SeenSource[];
   isTombstone: boolean;
+  /** What a canonical order says, in the words of `SourceObject.state`; null of everything else. */
+  state: Readonly<Record<string, string>> | null;
   /** A few words for a story. */
   words: string;
 }
@@ -102,6 +104,8 @@ export interface SourceObject {
   externalId: string;
   /** When it last changed, on the provider's clock. */
   updatedAtMs: number;
+  /** Values that a canonical record of it must have; null where none are compared. */
+  state: Readonly<Record<string, string>> | null;
 }
 
 /** A message sent on purpose that nobody can map. */

@@ -24,6 +24,8 @@ export const services = [
 ] as const;
 export type ServiceOf = (typeof services)[number];
 
+/** What a proxy stands before. The warehouse is a target; PostgreSQL is where all services keep their state. */
+export const linked = ['kafka', 'postgres', 'warehouse'] as const;
 /** How a connection is disturbed. `held`: requests under way stay in the network and arrive when it heals. */
 export const linkFaults = ['latency', 'answers lost', 'requests lost', 'reset', 'held'] as const;
 export const providerFaults = ['slow', '5xx', '429', 'hang', 'reset', 'lost-reply', 'garbage', 'throttled'] as const;
@@ -31,6 +33,8 @@ export const retryAfterForms = ['seconds', 'decimal', 'date', 'none'] as const;
 
 /** How webhooks are disturbed: shares from 0 to 1, times in milliseconds. */
 export interface WebhookTrouble {
+  /** Whose; default: both. */
+  target?: 'shop' | 'carrier';
   off?: boolean;
   drop?: number;
   duplicate?: number;
@@ -45,7 +49,7 @@ export type Fault = { atMs: number } & (
   | { do: 'broker-kill'; broker: number; awayMs: number }
   | { do: 'broker-pause'; broker: number; ms: number }
   | { do: 'postgres-kill'; awayMs: number }
-  | { do: 'link'; to: 'kafka' | 'postgres'; how: (typeof linkFaults)[number]; ms: number; latencyMs: number }
+  | { do: 'link'; to: (typeof linked)[number]; how: (typeof linkFaults)[number]; ms: number; latencyMs: number }
   | {
       do: 'provider';
       target: 'shop' | 'carrier';
@@ -148,12 +152,12 @@ type Without<T> = T extends unknown ? Omit<T, 'atMs'> : never;
 
 function drawHeavy(random: Dice, brokers: 1 | 3): Without<Fault> {
   const broker = random.int(1, brokers);
-  const what = random.int(0, 6);
+  const what = random.int(0, 7);
   if (what <= 1) return { do: 'broker-kill', broker, awayMs: random.int(0, 8_000) };
   if (what === 2) return { do: 'broker-pause', broker, ms: random.int(3_000, 12_000) };
   if (what === 3) return { do: 'postgres-kill', awayMs: random.pick([0, 5_000]) };
   const how = random.pick(linkFaults);
-  const to = what === 4 ? 'postgres' : 'kafka';
+  const to = what === 4 ? 'postgres' : what === 5 ? 'warehouse' : 'kafka';
   return { do: 'link', to, how, ms: random.int(2_000, 6_000), latencyMs: random.int(30, 250) };
 }
 

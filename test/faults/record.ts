@@ -148,6 +148,7 @@ function entryOf(record: InboundRecord): LogEntry {
     mergedInto: text(header.mergedInto),
     sources: role === 'canonical' ? ((value?.sources as SeenSource[] | undefined) ?? []) : [],
     isTombstone: record.value === null,
+    state: role === 'canonical' && value?.kind === 'order' ? saidOf(value.data) : null,
     words: role === 'receipts' ? `${value?.type} ${value?.outcome ?? ''}` : (text(header.type) ?? ''),
   };
 }
@@ -171,14 +172,28 @@ function versionOf(body: Body): number | null {
   return Number.isNaN(version) ? null : version;
 }
 
+/** What is compared of an order, as its canonical record says it. */
+const saidOf = (data: Body): Record<string, string> => ({
+  note: data.note ?? '',
+  tags: [...(data.tags ?? [])].sort().join(),
+  city: data.shippingAddress?.city ?? '',
+  cancelled: String((data.cancelledAt ?? null) !== null),
+});
+
 function objectsOf(truth: Truth): SourceObject[] {
   const trackers = truth.trackers as (Truth['trackers'][number] & { updatedAt: string })[];
   return [
-    ...truth.orders.map(({ id, updatedAt }) => ({
+    ...truth.orders.map(({ id, updatedAt, note, tags, shippingAddress, cancelledAt }) => ({
       connection: 'shop',
       noun: 'order',
       externalId: String(id),
       updatedAtMs: Date.parse(updatedAt),
+      state: {
+        note: note ?? '',
+        tags: [...tags].sort().join(),
+        city: shippingAddress.city,
+        cancelled: String(cancelledAt !== null),
+      },
     })),
     ...truth.orders.flatMap(({ fulfillments, updatedAt }) =>
       fulfillments.map(({ id }) => ({
@@ -186,6 +201,7 @@ function objectsOf(truth: Truth): SourceObject[] {
         noun: 'fulfillment',
         externalId: String(id),
         updatedAtMs: Date.parse(updatedAt),
+        state: null,
       })),
     ),
     // When a shipment changed is not told: no cursor is judged by it.
@@ -194,12 +210,14 @@ function objectsOf(truth: Truth): SourceObject[] {
       noun: 'shipment',
       externalId: id,
       updatedAtMs: Number.POSITIVE_INFINITY,
+      state: null,
     })),
     ...trackers.map(({ id, updatedAt }) => ({
       connection: 'carrier',
       noun: 'tracker',
       externalId: id,
       updatedAtMs: Date.parse(updatedAt),
+      state: null,
     })),
   ];
 }

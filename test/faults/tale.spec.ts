@@ -21,6 +21,7 @@ const entry = (part: Partial<LogEntry>): LogEntry => ({
   mergedInto: null,
   sources: [],
   isTombstone: false,
+  state: null,
   words: 'shopify.orders/create',
   ...part,
 });
