@@ -1,5 +1,5 @@
-export type { Addresses } from './external.js';
-export { type Infra, type InfraKind, type InfraOptions, startInfra } from './infra.js';
+export type { Addresses, InfraKind } from './external.js';
+export { type Infra, type InfraOptions, startInfra } from './infra.js';
 export type { ExtraListener } from './kafka.js';
 export {
   isAlive,

@@ -35,7 +35,8 @@ afterEach(async () => {
   await infra?.stop();
   infra = undefined;
   // After a failed test nothing may be left either.
-  for (const name of ['kafka', 'kafka-2', 'kafka-3', 'postgres']) await stopStale(join(stateDir, `${name}.pid`), 'SIGKILL');
+  for (const name of ['kafka', 'kafka-2', 'kafka-3', 'postgres'])
+    await stopStale(join(stateDir, `${name}.pid`), 'SIGKILL');
   rmSync(folder, { recursive: true });
 });
 

@@ -2,15 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { dockerAnswers, dockerServices, removeContainers, removeDockerData } from './docker.js';
-import { externalAddresses, reachExternal } from './external.js';
+import { externalAddresses, type InfraKind, notOurs, reachExternal, wishedKind } from './external.js';
 import { type ExtraListener, kafkaServices } from './kafka.js';
 import { databases, databaseUrl, postgresService } from './postgres.js';
 import { type ProcessId, stopStale } from './process.js';
 import { brokerNames, type OnExit, type Service, type ServiceName } from './service.js';
 import { choosePorts, readState, type SavedState, takeLock, writeState } from './state.js';
-
-/** How the services are run: given by the user, in containers, or as processes. */
-export type InfraKind = 'external' | 'docker' | 'native';
 
 /** Where to keep data and how to report. */
 export interface InfraOptions {
@@ -243,16 +240,4 @@ async function removeData(stateDir: string): Promise<void> {
   for (const name of [...[...brokerNames, 'postgres'].flatMap((each) => [each, `${each}.new`]), 'infra.json']) {
     rmSync(join(stateDir, name), { recursive: true, force: true });
   }
-}
-
-function wishedKind(): InfraKind | undefined {
-  const wish = process.env.INFRA || undefined;
-  if (wish === undefined || wish === 'external' || wish === 'docker' || wish === 'native') return wish;
-  throw new Error(`INFRA is "${wish}": use external, docker or native, or leave it unset`);
-}
-
-async function notOurs(name: ServiceName): Promise<void> {
-  throw new Error(
-    `${name} was not started here (KAFKA_BROKERS and DATABASE_URL are set), so it is not stopped or started here`,
-  );
 }
