@@ -21,25 +21,7 @@ const quietMsMax = 60_000;
 const talesMax = 3;
 const sentencesMax = 12;
 
-const { values } = parseArgs({
-  options: {
-    runs: { type: 'string', default: '5' },
-    seed: { type: 'string' },
-    brokers: { type: 'string' },
-    'per-ground': { type: 'string', default: '5' },
-    mutants: { type: 'boolean', default: false },
-    only: { type: 'string' },
-    with: { type: 'string' },
-    rate: { type: 'string', default: '8' },
-  },
-});
-
-const whole = (name: 'runs' | 'seed' | 'per-ground' | 'rate', text: string): number => {
-  if (!/^\d{1,9}$/.test(text)) throw new Error(`--${name} is "${text}": a whole number is wanted`);
-  return Number(text);
-};
-if (values.brokers !== undefined && values.brokers !== '1' && values.brokers !== '3')
-  throw new Error(`--brokers is "${values.brokers}": 1 or 3`);
+const values = readOptions();
 
 let ground: Ground | undefined;
 for (const name of ['SIGINT', 'SIGTERM'] as const)
@@ -50,31 +32,71 @@ for (const name of ['SIGINT', 'SIGTERM'] as const)
 // Processes of ours do not hold this one.
 setInterval(() => {}, 60_000);
 
-if (values.mutants) {
-  const only = values.only?.split(',').map(Number);
-  process.exit((await runMutants({ ...(only ? { only } : {}), onGround: (now) => (ground = now) })) ? 0 : 1);
+let isWell = false;
+try {
+  isWell = values.mutants
+    ? await runMutants({ ...(values.only ? { only: values.only } : {}), onGround: (now) => (ground = now) })
+    : await runCampaign();
+} catch (error) {
+  console.error(error);
+  await ground?.stop().catch((failure: Error) => console.error(failure.message));
 }
-process.exit((await runCampaign()) ? 0 : 1);
+process.exit(isWell ? 0 : 1);
+
+/** What the command line says; a sentence and exit code 2 where it cannot be read. */
+function readOptions() {
+  try {
+    const { values: given } = parseArgs({
+      options: {
+        runs: { type: 'string', default: '5' },
+        seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+        brokers: { type: 'string' },
+        'per-ground': { type: 'string', default: '5' },
+        with: { type: 'string' },
+        rate: { type: 'string', default: '8' },
+        mutants: { type: 'boolean', default: false },
+        only: { type: 'string' },
+      },
+    });
+    const { brokers, only } = given;
+    if (brokers !== undefined && brokers !== '1' && brokers !== '3')
+      throw new Error(`--brokers is "${brokers}": 1 or 3`);
+    return {
+      runs: whole('runs', given.runs),
+      seed: whole('seed', given.seed),
+      brokers: brokers === undefined ? undefined : (Number(brokers) as 1 | 3),
+      perGround: Math.max(1, whole('per-ground', given['per-ground'])),
+      wanted: given.with?.split(','),
+      rate: whole('rate', given.rate),
+      mutants: given.mutants,
+      only: only?.split(',').map((text) => whole('only', text)),
+    };
+  } catch (error) {
+    console.error(`npm run faults: ${(error as Error).message}`);
+    process.exit(2);
+  }
+}
+
+function whole(name: string, text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new Error(`--${name} is "${text}": a whole number is wanted`);
+  return Number(text);
+}
 
 async function runCampaign(): Promise<boolean> {
-  const runs = whole('runs', values.runs);
-  const first = values.seed === undefined ? Date.now() % 1_000_000 : whole('seed', values.seed);
-  const perGround = Math.max(1, whole('per-ground', values['per-ground']));
-  const wanted = values.with?.split(',');
-  const ordersPerSecond = whole('rate', values.rate);
+  const { runs, perGround, wanted, rate: ordersPerSecond } = values;
   const totals = noTotals();
-  let seed = first;
+  let seed = values.seed;
   const next = (brokers: 1 | 3): Plan => {
     for (;;) {
       const plan = drawPlan({ seed: seed++, brokers, ordersPerSecond });
       if (!wanted || plan.faults.some((fault) => wanted.includes(fault.do))) return plan;
-      if (seed > first + 100_000) throw new Error(`--with ${values.with}: no plan has such a fault`);
+      if (seed > values.seed + 10_000) throw new Error(`--with ${wanted.join()}: no plan has such a fault`);
     }
   };
   for (let done = 0; done < runs; ) {
     // Grounds of one and of three brokers in turn, unless it was said which.
     const turn = Math.floor(done / perGround) % 2 === 0 ? 3 : 1;
-    const brokers = values.brokers === undefined ? turn : (Number(values.brokers) as 1 | 3);
+    const brokers = values.brokers ?? turn;
     const campaign = await beginGround(brokers);
     let clean = true;
     for (let n = 0; clean && n < perGround && done < runs; n++, done++) {
