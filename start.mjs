@@ -14,6 +14,7 @@ const programs = {
   cli: { file: 'apps/cli/bin/syncline.mjs', args: [] },
   test: { file: 'test/support/run-tests.mjs', args: [] },
   bench: { file: 'test/dist/bench/run.js', args: [] },
+  faults: { file: 'test/dist/faults/run.js', args: [] },
 };
 
 /** A failure that one sentence explains. */
@@ -96,7 +97,7 @@ function build(verb) {
   const isFirst = !existsSync(join(root, 'apps', 'cli', 'dist'));
   const began = Date.now();
   if (isFirst) say('Building');
-  const projects = verb === 'test' || verb === 'bench' ? ['.', 'test'] : ['.'];
+  const projects = ['test', 'bench', 'faults'].includes(verb) ? ['.', 'test'] : ['.'];
   const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
   const done = spawnSync(process.execPath, [compiler, '-b', ...projects], { cwd: root, encoding: 'utf8' });
   const said = `${done.stdout ?? ''}${done.stderr ?? ''}`.trim() || done.error?.message;

@@ -3,9 +3,11 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { control, readTruth } from '../support/sandbox.js';
 import { type System, startSystem } from '../support/system.js';
 import { untilEqual } from '../support/truth.js';
+import { surplus } from './effects.js';
+import type { Write } from './histories.js';
 import { owed } from './nemesis.js';
 import { until } from './patience.js';
-import { doubled, recordWrites, type Write } from './promises.js';
+import { recordWrites } from './promises.js';
 import { dice, newNumber, seedOf } from './trade.js';
 
 /** What the writers wait after an answer was lost before they look whether the object is there; by default 20 s. They give up a request after 10 s. */
@@ -93,7 +95,7 @@ describe.each(['carrier', 'shop'] as const)('the %s', (target) => {
       expect(writes.map(({ fault, effects }) => [fault, effects.length])).toEqual(
         [mode, mode, mode].map((m) => [m, 1]),
       );
-      expect(doubled(await readTruth(system), recorded.writes)).toEqual([]);
+      expect(surplus(await readTruth(system), recorded.writes)).toEqual([]);
     },
     180_000,
   );
@@ -108,7 +110,7 @@ describe.each(['carrier', 'shop'] as const)('the %s', (target) => {
     'gets everything once after %s',
     async (_, fault) => {
       await play(target, fault, 2);
-      expect(doubled(await readTruth(system), recorded.writes)).toEqual([]);
+      expect(surplus(await readTruth(system), recorded.writes)).toEqual([]);
     },
     180_000,
   );
@@ -121,7 +123,7 @@ describe.each(['carrier', 'shop'] as const)('the %s', (target) => {
       const refused = writes.filter(({ fault }) => fault === '429');
       expect(refused.length).toBe(2);
       if (retryAfter !== 'none') expect(refused.flatMap((one) => tooEarly(one, writes, waitMs))).toEqual([]);
-      expect(doubled(await readTruth(system), recorded.writes)).toEqual([]);
+      expect(surplus(await readTruth(system), recorded.writes)).toEqual([]);
     },
     120_000,
   );
@@ -130,7 +132,7 @@ describe.each(['carrier', 'shop'] as const)('the %s', (target) => {
 describe('in the end', () => {
   it('a throttled shop got everything once', async () => {
     await play('shop', { mode: 'throttled' }, 2);
-    expect(doubled(await readTruth(system), recorded.writes)).toEqual([]);
+    expect(surplus(await readTruth(system), recorded.writes)).toEqual([]);
   }, 120_000);
 
   it('nothing is owed and nothing was given up', async () => {

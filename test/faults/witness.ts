@@ -3,21 +3,18 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Agent, request } from 'undici';
+import type { Answer } from './histories.js';
 
-/** What a webhook says it is about, in its own words. */
-export interface Acknowledged {
-  connection: string;
-  /** The topic of ours it belongs to. */
-  topic: string;
-  /** What its record on the raw topic is called by: ce_id. */
-  eventId: string;
-}
+/** What a webhook says it is about, in its own words: its connection, the topic of ours it belongs to, and the ce_id of its record there. */
+export type Acknowledged = Pick<Answer, 'connection' | 'topic' | 'eventId'>;
 
 export interface Witness {
   /** What providers are to be given as our address. */
   readonly url: string;
   /** Webhooks that were answered 2xx. */
   readonly acknowledged: readonly Acknowledged[];
+  /** Every answer to a webhook that is to be kept. */
+  readonly history: readonly Answer[];
   /** Answers by status; `none` where the connection broke. */
   readonly answers: Readonly<Record<string, number>>;
   /** Where the requests go: webhook addresses by connection. */
@@ -31,6 +28,7 @@ const copied = (name: string): boolean => !['host', 'connection', 'content-lengt
 export async function startWitness(): Promise<Witness> {
   const agent = new Agent({ connections: 64, connect: { timeout: 1_000 } });
   const acknowledged: Acknowledged[] = [];
+  const history: Answer[] = [];
   const answers: Record<string, number> = {};
   let addresses: Readonly<Record<string, string>> = {};
   const count = (answer: string): void => {
@@ -38,19 +36,24 @@ export async function startWitness(): Promise<Witness> {
   };
   const server = createServer(async (incoming, outgoing) => {
     const connection = incoming.url?.split('/').at(-1) ?? '';
+    let told: Acknowledged[] = [];
+    const keep = (status: number) => history.push(...told.map((one) => ({ ...one, status, atMs: Date.now() })));
     try {
       const body = await bodyOf(incoming);
       const headers = Object.fromEntries(Object.entries(incoming.headers).filter(([name]) => copied(name)));
+      told = about(connection, headers, body);
       const gone = new AbortController();
       outgoing.once('close', () => gone.abort());
       const { dispatcher, method, signal } = { dispatcher: agent, method: 'POST' as const, signal: gone.signal };
       const reply = await request(addresses[connection] ?? '', { dispatcher, method, signal, headers, body });
       const answer = await reply.body.text();
       count(String(reply.statusCode));
-      if (reply.statusCode < 300) acknowledged.push(...about(connection, headers, body));
+      keep(reply.statusCode);
+      if (reply.statusCode < 300) acknowledged.push(...told);
       outgoing.writeHead(reply.statusCode, reply.headers as Record<string, string>).end(answer);
     } catch {
       count('none');
+      keep(0);
       outgoing.destroy();
     }
   });
@@ -58,6 +61,7 @@ export async function startWitness(): Promise<Witness> {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     acknowledged,
+    history,
     answers,
     forwardTo: (to) => {
       addresses = to;

@@ -8,7 +8,7 @@ import { createTestDatabase } from '@syncline/store';
 const root = ['../..', '../../..']
   .map((up) => join(import.meta.dirname, up))
   .find((folder) => existsSync(join(folder, 'start.mjs')))!;
-const program = join(root, 'apps/cli/bin/syncline.mjs');
+const programOf = (of: string): string => join(of, 'apps/cli/bin/syncline.mjs');
 const stopMsMax = 60_000;
 
 /** The content of .syncline/local.json: addresses and processes of a running system. */
@@ -45,11 +45,15 @@ export interface SystemOptions {
   infra?: 'own' | { kafkaBrokers: readonly string[]; databaseUrl: string };
   /** A folder of an earlier system whose data to go on with. */
   stateDir?: string;
+  /** The built checkout whose programs run; default: this one. */
+  root?: string;
 }
 
 /** A whole system, run by the supervisor of `npm start`. */
 export interface System {
   readonly stateDir: string;
+  /** The built checkout whose programs run. */
+  readonly root: string;
   /** Addresses and processes as of now: a service that was started again has another pid. */
   local(): LocalSystem;
   /** Runs a `syncline` command on it. */
@@ -71,16 +75,21 @@ export interface System {
 export async function startSystem(options: SystemOptions = {}): Promise<System> {
   const stateDir = options.stateDir ?? mkdtempSync(join(tmpdir(), 'syncline-system-'));
   const config = join(stateDir, 'syncline.yaml');
+  const from = options.root ?? root;
   writeFileSync(config, options.config ?? readFileSync(join(root, 'syncline.yaml'), 'utf8'));
   const external =
     options.infra === undefined || options.infra === 'own' ? undefined : await externalInfra(options.infra);
   const env = environment(stateDir, { ...external?.env, ...options.env });
   const sandbox = options.sandbox === false ? '--no-sandbox' : '--sandbox';
-  const child = spawn(process.execPath, [program, 'up', '--json', '--stop-with-stdin', '--config', config, sandbox], {
-    cwd: root,
-    env,
-    stdio: ['pipe', 'pipe', 'pipe'],
-  });
+  const child = spawn(
+    process.execPath,
+    [programOf(from), 'up', '--json', '--stop-with-stdin', '--config', config, sandbox],
+    {
+      cwd: from,
+      env,
+      stdio: ['pipe', 'pipe', 'pipe'],
+    },
+  );
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     said += text;
@@ -100,9 +109,10 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
   }
   return {
     stateDir,
+    root: from,
     pid: child.pid!,
     local: () => JSON.parse(readFileSync(join(stateDir, 'local.json'), 'utf8')) as LocalSystem,
-    cli: (...args) => runCli(args, env),
+    cli: (...args) => runCli(from, args, env),
     said: () => said,
     log: (service) => readFileSync(join(stateDir, 'logs', `${service}.log`), 'utf8'),
     async stop({ keep = false } = {}) {
@@ -154,12 +164,16 @@ async function externalInfra(given: {
   };
 }
 
-function runCli(args: string[], env: NodeJS.ProcessEnv): Promise<{ code: number; stdout: string; stderr: string }> {
+function runCli(
+  from: string,
+  args: string[],
+  env: NodeJS.ProcessEnv,
+): Promise<{ code: number; stdout: string; stderr: string }> {
   return new Promise((resolve) => {
     execFile(
       process.execPath,
-      [program, ...args],
-      { cwd: root, env, maxBuffer: 64 * 1024 * 1024 },
+      [programOf(from), ...args],
+      { cwd: from, env, maxBuffer: 64 * 1024 * 1024 },
       (error, stdout, stderr) => {
         resolve({ code: error ? Number(error.code ?? 1) : 0, stdout, stderr });
       },

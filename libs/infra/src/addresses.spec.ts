@@ -53,11 +53,22 @@ describe('the Java version', () => {
 describe('the broker configuration', () => {
   it('advertises the port of the proxy on the extra listener, and listens on its own', () => {
     const ports = { kafka: 1001, kafkaController: 1002, kafkaExtra: 1003 };
-    const lines = brokerProperties(ports, '/data', { name: 'PROXIED', advertisedPort: 2003 }).split('\n');
+    const lines = brokerProperties([ports], 0, '/data', { name: 'PROXIED', advertisedPorts: [2003] }).split('\n');
     expect(lines).toContain(
       'listeners=PLAINTEXT://127.0.0.1:1001,CONTROLLER://127.0.0.1:1002,PROXIED://127.0.0.1:1003',
     );
     expect(lines).toContain('advertised.listeners=PLAINTEXT://127.0.0.1:1001,PROXIED://127.0.0.1:2003');
     expect(lines).toContain('auto.create.topics.enable=false');
+  });
+
+  it('of three brokers names every voter, and keeps everything three times', () => {
+    const ports = [1, 2, 3].map((n) => ({ kafka: 1000 + n, kafkaController: 2000 + n }));
+    const lines = brokerProperties(ports, 1, '/data').split('\n');
+    expect(lines).toContain('controller.quorum.voters=1@127.0.0.1:2001,2@127.0.0.1:2002,3@127.0.0.1:2003');
+    expect(lines).toContain('listeners=PLAINTEXT://127.0.0.1:1002,CONTROLLER://127.0.0.1:2002');
+    // The last line of a name is the one that counts.
+    const value = (name: string) => lines.findLast((line) => line.startsWith(`${name}=`))?.split('=')[1];
+    expect(['node.id', 'default.replication.factor', 'min.insync.replicas'].map(value)).toEqual(['2', '3', '2']);
+    expect(['offsets.topic.replication.factor', 'transaction.state.log.min.isr'].map(value)).toEqual(['3', '2']);
   });
 });

@@ -1,4 +1,8 @@
 import { acceptsTcp } from './probe.js';
+import type { ServiceName } from './service.js';
+
+/** How the services are run: given by the user, in containers, or as processes. */
+export type InfraKind = 'external' | 'docker' | 'native';
 
 /** Addresses of services that somebody else runs. */
 export interface Addresses {
@@ -55,4 +59,18 @@ function databaseAddress(name: string, text: string): URL {
     throw new Error(`${name} is not of the form postgres://user:password@host:port/database`);
   }
   return url;
+}
+
+/** What INFRA says; undefined when it is not set. Throws where it is none of the three. */
+export function wishedKind(): InfraKind | undefined {
+  const wish = process.env.INFRA || undefined;
+  if (wish === undefined || wish === 'external' || wish === 'docker' || wish === 'native') return wish;
+  throw new Error(`INFRA is "${wish}": use external, docker or native, or leave it unset`);
+}
+
+/** What a service that somebody else runs answers to being killed or restarted. */
+export async function notOurs(name: ServiceName): Promise<void> {
+  throw new Error(
+    `${name} was not started here (KAFKA_BROKERS and DATABASE_URL are set), so it is not stopped or started here`,
+  );
 }

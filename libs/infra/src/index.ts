@@ -1,5 +1,5 @@
-export type { Addresses } from './external.js';
-export { type Infra, type InfraKind, type InfraOptions, startInfra } from './infra.js';
+export type { Addresses, InfraKind } from './external.js';
+export { type Infra, type InfraOptions, startInfra } from './infra.js';
 export type { ExtraListener } from './kafka.js';
 export {
   isAlive,
@@ -14,6 +14,6 @@ export {
   stopProcess,
   stopStale,
 } from './process.js';
-export type { OnExit, ServiceName } from './service.js';
+export type { BrokerName, OnExit, ServiceName } from './service.js';
 export { choosePorts, LockedError, readHolder, takeLock, writeWhole } from './state.js';
 export { stopTestInfra, testInfra } from './test-infra.js';

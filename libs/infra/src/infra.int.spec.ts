@@ -35,7 +35,8 @@ afterEach(async () => {
   await infra?.stop();
   infra = undefined;
   // After a failed test nothing may be left either.
-  for (const name of ['kafka', 'postgres']) await stopStale(join(stateDir, `${name}.pid`), 'SIGKILL');
+  for (const name of ['kafka', 'kafka-2', 'kafka-3', 'postgres'])
+    await stopStale(join(stateDir, `${name}.pid`), 'SIGKILL');
   rmSync(folder, { recursive: true });
 });
 
@@ -55,13 +56,13 @@ describe('starting from nothing', () => {
     const exits: string[] = [];
     const options: InfraOptions = {
       stateDir,
-      extraListener: { name: 'PROXIED', advertisedPort: 4321 },
+      extraListener: { name: 'PROXIED', advertisedPorts: [4321] },
       onExit: (name, how) => exits.push(`${name}: ${how}`),
     };
     infra = await startInfra(options);
     const kafkaPort = portOf(infra.kafkaBrokers[0]!);
     expect(await advertisedBrokers(kafkaPort)).toEqual([{ host: '127.0.0.1', port: kafkaPort }]);
-    expect(await advertisedBrokers(infra.extraListenerPort!)).toEqual([{ host: '127.0.0.1', port: 4321 }]);
+    expect(await advertisedBrokers(infra.extraListenerPorts![0]!)).toEqual([{ host: '127.0.0.1', port: 4321 }]);
     expect(await query(infra.databaseUrl, 'SELECT current_database()')).toEqual(['syncline']);
     expect(await query(infra.warehouseUrl, 'SELECT current_database()')).toEqual(['warehouse']);
     const wrong = infra.databaseUrl.replace(/:[^:@]+@/, ':wrong@');
@@ -96,6 +97,22 @@ describe('starting from nothing', () => {
     expect(await acceptsTcp('127.0.0.1', portOf(infra.databaseUrl))).toBe(false);
     expect(exits).toHaveLength(2);
   });
+
+  it('gives three brokers that go on when one is killed, and take it back', async () => {
+    infra = await startInfra({ stateDir, brokers: 3 });
+    const ports = infra.kafkaBrokers.map(portOf);
+    const seenBy = async (port: number) => (await advertisedBrokers(port)).map((broker) => broker.port).sort();
+    for (const port of ports) expect(await seenBy(port)).toEqual([...ports].sort());
+    expect(infra.processes.map(({ name }) => name).sort()).toEqual(['kafka', 'kafka-2', 'kafka-3', 'postgres']);
+    const all = [...infra.processes];
+    await infra.kill('kafka', 'SIGKILL');
+    await until(async () => (await seenBy(ports[1]!)).length === 2, 20_000);
+    await infra.restart('kafka');
+    await until(async () => (await seenBy(ports[2]!)).length === 3, 20_000);
+    await infra.stop();
+    expect(goneByNow(all)).toBe(true);
+    await expect(startInfra({ stateDir })).rejects.toThrow('holds the data of 3 broker(s), not 1');
+  }, 120_000);
 
   it('ends a start that is called off, and leaves nothing', async () => {
     const abort = new AbortController();

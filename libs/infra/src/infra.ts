@@ -2,15 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { dockerAnswers, dockerServices, removeContainers, removeDockerData } from './docker.js';
-import { externalAddresses, reachExternal } from './external.js';
-import { type ExtraListener, kafkaService } from './kafka.js';
+import { externalAddresses, type InfraKind, notOurs, reachExternal, wishedKind } from './external.js';
+import { type ExtraListener, kafkaServices } from './kafka.js';
 import { databases, databaseUrl, postgresService } from './postgres.js';
 import { type ProcessId, stopStale } from './process.js';
-import type { OnExit, Service, ServiceName } from './service.js';
+import { brokerNames, type OnExit, type Service, type ServiceName } from './service.js';
 import { choosePorts, readState, type SavedState, takeLock, writeState } from './state.js';
-
-/** How the services are run: given by the user, in containers, or as processes. */
-export type InfraKind = 'external' | 'docker' | 'native';
 
 /** Where to keep data and how to report. */
 export interface InfraOptions {
@@ -20,7 +17,9 @@ export interface InfraOptions {
   readonly logDir?: string;
   /** Throws the data of earlier starts away. */
   readonly fresh?: boolean;
-  /** Adds a listener whose advertised port is a proxy's. Native only. */
+  /** 1 (default) or 3 brokers; with three everything is kept three times and acknowledged by two. Three are native only. */
+  readonly brokers?: 1 | 3;
+  /** Adds a listener whose advertised ports are proxies'. Native only. */
   readonly extraListener?: ExtraListener;
   /** Ends a start that is under way: `startInfra` then rejects with its reason, and nothing is left running. */
   readonly signal?: AbortSignal;
@@ -38,8 +37,8 @@ export interface Infra {
   /** Holds the password, as does warehouseUrl: never log it. */
   readonly databaseUrl: string;
   readonly warehouseUrl: string;
-  /** The broker's own port of the extra listener: what the proxy connects to. */
-  readonly extraListenerPort?: number;
+  /** The brokers' own ports of the extra listener: what the proxies connect to. */
+  readonly extraListenerPorts?: readonly number[];
   /** The services' processes as of now; empty when external or in containers. */
   readonly processes: readonly (ProcessId & { readonly name: ServiceName })[];
   /** Sends a signal. Resolves at once; `onExit` tells of the end. */
@@ -75,16 +74,19 @@ export async function startInfra(options: InfraOptions): Promise<Infra> {
 
 async function startOwn(options: InfraOptions, wish: InfraKind | undefined, giveBack: () => void): Promise<Infra> {
   const { stateDir, onStep = () => {} } = options;
-  for (const [name, signal] of [
-    ['kafka', 'SIGTERM'],
-    ['postgres', 'SIGINT'],
-  ] as const) {
+  for (const name of [...brokerNames, 'postgres'] as const) {
+    const signal = name === 'postgres' ? 'SIGINT' : 'SIGTERM';
     const pid = await stopStale(join(stateDir, `${name}.pid`), signal);
     if (pid !== undefined) onStep(`Stopped ${name} of an earlier start (process ${pid})`);
   }
   if (options.fresh) await removeData(stateDir);
   const before = readState(stateDir);
-  const kind = wish ?? before.kind ?? (options.extraListener ? 'native' : undefined);
+  const { brokers = 1 } = options;
+  if (before.kind && (before.brokers ?? 1) !== brokers) {
+    const [was, is] = [before.brokers ?? 1, brokers];
+    throw new Error(`${stateDir} holds the data of ${was} broker(s), not ${is}: remove the folder, or start ${was}`);
+  }
+  const kind = wish ?? before.kind ?? (options.extraListener || brokers > 1 ? 'native' : undefined);
   if (kind === 'native') return startKind('native', options, before, giveBack);
   const docker = await dockerAnswers();
   if (kind === 'docker') {
@@ -111,42 +113,55 @@ async function startKind(
   before: SavedState,
   giveBack: () => void,
 ): Promise<Infra> {
-  const { stateDir, onStep = () => {}, onExit, extraListener } = options;
+  const { stateDir, onStep = () => {}, onExit, extraListener, brokers = 1 } = options;
   const logDir = resolve(options.logDir ?? join(stateDir, 'logs'));
   mkdirSync(logDir, { recursive: true });
   if (kind === 'docker') {
     for (const name of await removeContainers(stateDir)) onStep(`Removed the container of ${name} of an earlier start`);
   }
-  const names = ['kafka', 'kafkaController', 'postgres', ...(extraListener ? ['kafkaExtra' as const] : [])] as const;
-  const ports: Record<(typeof names)[number], number> = await choosePorts(names, before.ports);
+  const ofBroker = brokerNames.slice(0, brokers);
+  const names = ofBroker.flatMap((name) => [name, `${name}Controller`, ...(extraListener ? [`${name}Extra`] : [])]);
+  const chosen = await choosePorts([...names, 'postgres'], before.ports);
+  const port = (name: string): number => chosen[name]!;
+  const kafkaPorts = ofBroker.map((name) => ({
+    kafka: port(name),
+    kafkaController: port(`${name}Controller`),
+    ...(extraListener ? { kafkaExtra: port(`${name}Extra`) } : {}),
+  }));
   if (!before.databasePassword && existsSync(join(stateDir, 'postgres'))) {
     throw new Error(
       `${stateDir} holds a database but not its infra.json with the password: remove the folder to start anew`,
     );
   }
   const password = before.databasePassword ?? randomBytes(24).toString('base64url');
-  writeState(stateDir, { ...before, ports: { ...before.ports, ...ports }, databasePassword: password });
+  const clusterId = before.clusterId ?? randomBytes(16).toString('base64url').replace(/^-/, 'A');
+  const saved = { ports: { ...before.ports, ...chosen }, databasePassword: password, clusterId, brokers };
+  writeState(stateDir, { ...before, ...saved });
   const shared = { stateDir, logDir, onStep, ...(onExit ? { onExit } : {}) };
   let services: Service[];
   if (kind === 'docker') {
-    if (extraListener) throw new Error('extraListener needs INFRA=native');
-    services = dockerServices({ ...shared, ports, password });
+    if (extraListener || brokers > 1) throw new Error('extraListener and three brokers need INFRA=native');
+    services = dockerServices({ ...shared, ports: { kafka: port('kafka'), postgres: port('postgres') }, password });
   } else {
-    services = await allDone([
-      kafkaService({ ...shared, ports, ...(extraListener ? { extraListener } : {}) }),
-      postgresService({ ...shared, port: ports.postgres, password }),
-    ]);
+    const kafka = kafkaServices({
+      ...shared,
+      ports: kafkaPorts,
+      clusterId,
+      ...(extraListener ? { extraListener } : {}),
+    });
+    const postgres = postgresService({ ...shared, port: port('postgres'), password });
+    services = (await allDone<Service | Service[]>([kafka, postgres])).flat();
   }
   onStep(`Starting Kafka and PostgreSQL (${kind})`);
   await startAll(services, options.signal);
-  writeState(stateDir, { kind, ports: { ...before.ports, ...ports }, databasePassword: password });
+  writeState(stateDir, { kind, ...saved });
   // Assigned to, not spread: `processes` is a getter.
   return Object.assign(controls(services, giveBack), {
     kind,
-    kafkaBrokers: [`127.0.0.1:${ports.kafka}`],
-    databaseUrl: databaseUrl(ports.postgres, password, databases.store),
-    warehouseUrl: databaseUrl(ports.postgres, password, databases.warehouse),
-    ...(extraListener ? { extraListenerPort: ports.kafkaExtra } : {}),
+    kafkaBrokers: kafkaPorts.map(({ kafka }) => `127.0.0.1:${kafka}`),
+    databaseUrl: databaseUrl(port('postgres'), password, databases.store),
+    warehouseUrl: databaseUrl(port('postgres'), password, databases.warehouse),
+    ...(extraListener ? { extraListenerPorts: kafkaPorts.map(({ kafkaExtra }) => kafkaExtra!) } : {}),
   });
 }
 
@@ -183,7 +198,7 @@ function controls(
   let stopped: Promise<void> | undefined;
   const service = (name: ServiceName) => {
     const found = services.find((each) => each.name === name);
-    if (!found) throw new Error(`no service "${name}": kafka or postgres`);
+    if (!found) throw new Error(`no service "${name}": ${services.map((each) => each.name).join(' or ')}`);
     return found;
   };
   const inTurn = <T>(name: ServiceName, action: () => Promise<T>): Promise<T> => {
@@ -222,19 +237,7 @@ function controls(
 async function removeData(stateDir: string): Promise<void> {
   const { kind } = readState(stateDir);
   if (kind === 'docker') await removeDockerData(stateDir);
-  for (const name of ['kafka', 'kafka.new', 'postgres', 'postgres.new', 'infra.json']) {
+  for (const name of [...[...brokerNames, 'postgres'].flatMap((each) => [each, `${each}.new`]), 'infra.json']) {
     rmSync(join(stateDir, name), { recursive: true, force: true });
   }
-}
-
-function wishedKind(): InfraKind | undefined {
-  const wish = process.env.INFRA || undefined;
-  if (wish === undefined || wish === 'external' || wish === 'docker' || wish === 'native') return wish;
-  throw new Error(`INFRA is "${wish}": use external, docker or native, or leave it unset`);
-}
-
-async function notOurs(name: ServiceName): Promise<void> {
-  throw new Error(
-    `${name} was not started here (KAFKA_BROKERS and DATABASE_URL are set), so it is not stopped or started here`,
-  );
 }

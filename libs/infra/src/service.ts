@@ -9,8 +9,12 @@ import {
   stopStale,
 } from './process.js';
 
-/** The two services, as they are named in every call and file. */
-export type ServiceName = 'kafka' | 'postgres';
+/** The brokers, as they are named in every call and file: the first one, or three. */
+export const brokerNames = ['kafka', 'kafka-2', 'kafka-3'] as const;
+export type BrokerName = (typeof brokerNames)[number];
+
+/** Every service. */
+export type ServiceName = BrokerName | 'postgres';
 
 /** One service that can be started, killed and started again on the same ports and data. */
 export interface Service {

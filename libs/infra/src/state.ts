@@ -7,6 +7,10 @@ import { isAlive, ownProcess, type ProcessId } from './process.js';
 export interface SavedState {
   readonly kind?: 'docker' | 'native';
   readonly ports: Readonly<Record<string, number>>;
+  /** How many brokers the data belongs to; absent is one. */
+  readonly brokers?: number;
+  /** What the brokers' folders are formatted with. */
+  readonly clusterId?: string;
   /** Of the PostgreSQL role `syncline`; the file is readable by its owner only. */
   readonly databasePassword?: string;
 }

@@ -63,8 +63,8 @@ export async function startOwnBroker(): Promise<OwnBroker> {
   process.env.INFRA = 'native';
   const stateDir = mkdtempSync(join(tmpdir(), 'syncline-messaging-'));
   const proxy = await TcpProxy.listen();
-  const infra = await startInfra({ stateDir, extraListener: { name: 'PROXIED', advertisedPort: proxy.port } });
-  proxy.target = infra.extraListenerPort!;
+  const infra = await startInfra({ stateDir, extraListener: { name: 'PROXIED', advertisedPorts: [proxy.port] } });
+  proxy.target = infra.extraListenerPorts![0]!;
   const log = () => {};
   return {
     infra,

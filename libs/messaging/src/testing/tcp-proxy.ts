@@ -8,6 +8,10 @@ interface Pair {
   broker: Socket;
   /** Bytes of the client that are held back; null when they pass. */
   held: Buffer[] | null;
+  /** Ends when the delayed bytes of a direction have gone on; null where none are: later bytes must not overtake them. */
+  delayed: Record<Direction, Promise<void> | null>;
+  /** Directions in which nothing passes any more, as on a connection whose other end is gone without a word. */
+  stranded: Set<Direction>;
 }
 
 /**
@@ -22,6 +26,7 @@ export class TcpProxy {
   readonly #pairs = new Set<Pair>();
   readonly #swallowed = new Set<Direction>();
   readonly #server: Server;
+  #stranding = false;
 
   private constructor() {
     this.#server = createServer((client) => this.#accept(client));
@@ -65,8 +70,15 @@ export class TcpProxy {
     this.#swallowed.add(direction);
   }
 
+  /** As `swallow`, but a connection that lost bytes never gets another one through: TCP has no gaps. New ones work after `heal`. */
+  strand(direction: Direction): void {
+    this.#swallowed.add(direction);
+    this.#stranding = true;
+  }
+
   heal(): void {
     this.#swallowed.clear();
+    this.#stranding = false;
   }
 
   /** Sends RST both ways on every connection. */
@@ -89,7 +101,7 @@ export class TcpProxy {
   #accept(client: Socket): void {
     const broker = connect({ host: '127.0.0.1', port: this.target, noDelay: true });
     client.setNoDelay(true);
-    const pair: Pair = { client, broker, held: null };
+    const pair: Pair = { client, broker, held: null, delayed: { up: null, down: null }, stranded: new Set() };
     this.#pairs.add(pair);
     client.on('data', (chunk) => this.#pass(pair, 'up', chunk));
     broker.on('data', (chunk) => this.#pass(pair, 'down', chunk));
@@ -106,13 +118,23 @@ export class TcpProxy {
   }
 
   #pass(pair: Pair, direction: Direction, chunk: Buffer): void {
-    if (this.#swallowed.has(direction)) return;
+    if (this.#swallowed.has(direction) && this.#stranding) pair.stranded.add(direction);
+    if (this.#swallowed.has(direction) || pair.stranded.has(direction)) return;
     if (direction === 'up' && pair.held) {
       pair.held.push(chunk);
       return;
     }
     const to = direction === 'up' ? pair.broker : pair.client;
-    if (this.latencyMs === 0) to.write(chunk);
-    else setTimeout(() => to.write(chunk), this.latencyMs);
+    const before = pair.delayed[direction];
+    if (this.latencyMs === 0 && !before) {
+      to.write(chunk);
+      return;
+    }
+    const over = new Promise((resolve) => setTimeout(resolve, this.latencyMs));
+    const own = Promise.all([before, over]).then(() => {
+      to.write(chunk);
+      if (pair.delayed[direction] === own) pair.delayed[direction] = null;
+    });
+    pair.delayed[direction] = own;
   }
 }

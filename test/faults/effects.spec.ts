@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Truth } from '../support/sandbox.js';
-import { doubled, type Write } from './promises.js';
+import { surplus } from './effects.js';
+import type { Write } from './histories.js';
 
 const write = (n: number, part: Partial<Write>): Write => ({
   n,
@@ -47,7 +48,7 @@ function truth(events = ['IN_TRANSIT', 'DELIVERED'], numbers = ['94001']): Truth
 
 describe('the judgement of effects', () => {
   it('finds nothing where each change had one', () => {
-    expect(doubled(truth(), [tracker(1), event(2), event(3)])).toEqual([]);
+    expect(surplus(truth(), [tracker(1), event(2), event(3)])).toEqual([]);
   });
 
   it.each<[string, Truth, Write[], string]>([
@@ -62,6 +63,6 @@ describe('the judgement of effects', () => {
     ['an event said twice', truth(['IN_TRANSIT', 'IN_TRANSIT']), [], 'fulfilment #1001.1: IN_TRANSIT was said twice'],
     ['an event nobody scanned', truth(), [event(1), event(2), event(3)], 'fulfillment.event: 3 writes, 2 had a cause'],
   ])('finds %s', (_, is, writes, said) => {
-    expect(doubled(is, writes).some((line) => line.startsWith(said))).toBe(true);
+    expect(surplus(is, writes).some((line) => line.startsWith(said))).toBe(true);
   });
 });
