@@ -95,7 +95,7 @@ function nextOf(lines: Readonly<Record<Priority, Waiting[]>>, credit: Grants): P
 
 /**
  * A priority pays from its credit, or owes one request where its share was given ahead; those that wait meanwhile gain theirs,
- * up to two requests.
+ * until it covers two requests.
  */
 function settle(
   credit: Record<Priority, number>,
@@ -106,7 +106,6 @@ function settle(
   credit[given] = Math.max(0, credit[given]) - tokens;
   for (const p of priorities) {
     const first = lines[p][0];
-    if (p === given || !first) continue;
-    credit[p] = Math.min(Math.max(credit[p], 2 * first.next), credit[p] + shares[p] * tokens);
+    if (p !== given && first && credit[p] < 2 * first.next) credit[p] += shares[p] * tokens;
   }
 }
