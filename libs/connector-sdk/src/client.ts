@@ -6,9 +6,8 @@ import type { Priority } from './budget-allot.js';
 import type { BudgetKeeper } from './budget-keeper.js';
 import type { RequestLimits } from './connector.js';
 import type { HttpClient, HttpReply, HttpRequest } from './http.js';
-import { learnedFromHeaders } from './learned.js';
-import { createLimiter, type Limiter } from './limiter.js';
-import { errorOfReply, errorOfTransport, httpFailure } from './reply-errors.js';
+import { createPacing, type Pacing } from './pacing.js';
+import { errorOfReply, errorOfTransport } from './reply-errors.js';
 
 export interface HttpClientOptions {
   readonly connection: string;
@@ -167,41 +166,10 @@ async function postForm(wire: Wire, path: string, form: URLSearchParams): Promis
   }
 }
 
-/** Sends a request within the budget, and learns of the budget from the answer. */
-type Paced = (priority: Priority, asked: HttpRequest, send: () => Promise<Answer>) => Promise<Answer>;
-
-/** The operation of a GraphQL request; all others cost alike. */
-const operationOf = (asked: HttpRequest): string =>
-  String((asked.json as { operationName?: unknown } | null | undefined)?.operationName ?? '');
-
-function paceBy(limiter: Limiter, limits: RequestLimits, signal: AbortSignal): Paced {
-  // What an operation cost, the dearer of late: one underpaid is refused, one overpaid gets the rest back.
-  const costs = new Map<string, number>();
-  return async (priority, asked, send) => {
-    const operation = operationOf(asked);
-    const cost = costs.get(operation) ?? limits.costFirst ?? 1;
-    await limiter.acquire(signal, { priority, cost });
-    let charged: number | undefined;
-    try {
-      const answer = await send();
-      const learned = { ...learnedFromHeaders(answer), ...limits.learn?.(answer) };
-      if (learned.cost) {
-        charged = learned.cost.actual;
-        const before = costs.get(operation) ?? 0;
-        costs.set(operation, Math.max(learned.cost.asked, before + (learned.cost.asked - before) / 8));
-      }
-      limiter.learn(learned);
-      return answer;
-    } finally {
-      limiter.release(cost, charged);
-    }
-  };
-}
-
 async function sendOnce(
   wire: Wire,
   authorizer: Authorizer,
-  paced: Paced,
+  pacing: Pacing,
   priority: Priority,
   asked: HttpRequest,
 ): Promise<HttpReply> {
@@ -221,7 +189,7 @@ async function sendOnce(
       body,
       safe: asked.safe,
     };
-    const reply = await paced(priority, asked, () => exchange(wire, r));
+    const reply = await pacing.send(priority, asked, () => exchange(wire, r));
     // A 401 did nothing, so the same request may go out again under a new token, once.
     if (reply.status === 401 && attempt === 1 && (await authorizer.renew(authorization))) continue;
     return judge(wire, r, reply, asked.notFound);
@@ -260,27 +228,12 @@ export function createHttpClient(options: HttpClientOptions): PacedClient {
   };
   const authorizer = createAuthorizer(options.auth, options.secrets, (path, form) => postForm(wire, path, form));
   const { connection, budget: keeper, service } = options;
-  const limiter = createLimiter(limits, {
-    connection,
-    ...(keeper ? { keeper } : {}),
-    ...(service === undefined ? {} : { service }),
-  });
-  const paced = paceBy(limiter, limits, wire.signal);
-
+  const pacing = createPacing(limits, { connection, keeper, service, signal: wire.signal });
   const at = (priority: Priority): HttpClient => ({
-    send: async <T>(asked: HttpRequest): Promise<HttpReply<T>> => {
-      try {
-        return (await sendOnce(wire, authorizer, paced, priority, asked)) as HttpReply<T>;
-      } catch (error) {
-        // What the provider answered so; waits of our own are no news to the limiter.
-        if (error instanceof SyncError && error.kind === 'throttled' && httpFailure(error))
-          limiter.pause(error.retryAfterMs ?? 1_000, true);
-        throw error;
-      }
-    },
+    send: async <T>(asked: HttpRequest) => (await sendOnce(wire, authorizer, pacing, priority, asked)) as HttpReply<T>,
   });
   const close = async (): Promise<void> => {
-    await limiter.close();
+    await pacing.close();
     await own?.close();
   };
   return { ...at('write'), at, close };

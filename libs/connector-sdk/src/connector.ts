@@ -1,7 +1,7 @@
 import type { Fields, Kind, Observation, RawEnvelope } from '@syncline/contracts';
 import type { z } from 'zod';
 import type { AuthSpec } from './auth.js';
-import type { HttpClient, HttpReply } from './http.js';
+import type { HttpClient, HttpReply, HttpRequest } from './http.js';
 import type { Learned } from './learned.js';
 import type { TargetSpec } from './target.js';
 import type { WebhookSpec } from './webhook.js';
@@ -39,6 +39,13 @@ export interface RequestLimits {
   readonly perSecond: number;
   readonly burst: number;
   readonly concurrency: number;
+  /** A limit that some of the requests, such as lists, are under besides. */
+  readonly narrower?: {
+    readonly name: string;
+    readonly perSecond: number;
+    readonly burst: number;
+    readonly of: (request: HttpRequest) => boolean;
+  };
   /** What a request is taken to cost until an answer tells (default 1), where the provider counts points. */
   readonly costFirst?: number;
   /** What an answer says of the provider's budget beyond the usual headers, which are read for every provider. */

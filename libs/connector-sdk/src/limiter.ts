@@ -23,10 +23,10 @@ export interface Limiter {
 
 export interface LimiterOptions {
   /** Where the budget is kept that all processes share (default: this limiter has one of its own). */
-  readonly keeper?: BudgetKeeper;
+  readonly keeper?: BudgetKeeper | undefined;
   readonly connection?: string;
   /** Who asks, for operators. */
-  readonly service?: string;
+  readonly service?: string | undefined;
   readonly clock?: () => number;
 }
 

@@ -53,6 +53,7 @@ export class Purse {
   #awaySince: number | null = null;
   #alone = { tokens: 0, at: 0, spent: 0 };
   #waking: NodeJS.Timeout | undefined;
+  #wakingAt = Number.POSITIVE_INFINITY;
   #flushing: NodeJS.Timeout | undefined;
   #presence: NodeJS.Timeout | undefined;
   #closed = false;
@@ -93,7 +94,7 @@ export class Purse {
     };
     this.#pausedByUs = Math.max(this.#pausedByUs, this.options.clock() + pauseMs);
     if (changes || pauseMs > 0 || refused) void this.#ask();
-    else this.#flushLater();
+    this.#flushLater();
   }
 
   /** Asks for what stands in line, unless that was done a moment ago; `changed` is called when there is something new. */
@@ -214,9 +215,16 @@ export class Purse {
     else recent.tokens += cost;
   }
 
+  /** Calls `changed` then, or earlier where that was wanted already. */
   #wakeAt(at: number): void {
+    if (this.#wakingAt <= at) return;
     clearTimeout(this.#waking);
-    this.#waking = setTimeout(this.options.changed, Math.max(1, Math.ceil(at - this.options.clock())));
+    this.#wakingAt = at;
+    const wake = (): void => {
+      this.#wakingAt = Number.POSITIVE_INFINITY;
+      this.options.changed();
+    };
+    this.#waking = setTimeout(wake, Math.max(1, Math.ceil(at - this.options.clock())));
   }
 
   /** What is left when a lease ends goes back, and what was learned goes out, without anybody's asking. */
