@@ -52,7 +52,7 @@ async function spender(priority: Priority, more: Partial<SpenderOrder> = {}): Pr
     connection,
     name: `${priority}s`,
     priority,
-    hands: 4,
+    hands: 12,
     limits,
     ...more,
   };
@@ -103,7 +103,7 @@ describe('a budget that four processes share', () => {
     await begin();
     const spenders = await four();
     const from = performance.now();
-    await pause(8_000);
+    await pause(6_000);
     const seen = since(from);
     const seconds = (performance.now() - from) / 1000;
     expect(await view()).toMatchObject({ sharers: 4, perSecond: 40, learned: false });
