@@ -221,7 +221,9 @@ describe('limits', () => {
 
   it('slows down where an answer says the budget is low', async () => {
     const { url } = await serve((_q, res) => res.end('{}'));
-    const client = clientOf(url, { limits: { perSecond: 1000, burst: 10, concurrency: 2, learn: () => 150 } });
+    const client = clientOf(url, {
+      limits: { perSecond: 1000, burst: 10, concurrency: 2, learn: () => ({ pauseMs: 150 }) },
+    });
     const startedAt = Date.now();
     await client.send(get);
     await client.send(get);

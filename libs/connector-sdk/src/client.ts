@@ -2,9 +2,11 @@ import { SyncError } from '@syncline/contracts';
 import { Agent, type Dispatcher, request } from 'undici';
 import type { AuthSpec } from './auth.js';
 import { type Authorizer, createAuthorizer } from './authorize.js';
+import type { Priority } from './budget-allot.js';
+import type { BudgetKeeper } from './budget-keeper.js';
 import type { RequestLimits } from './connector.js';
 import type { HttpClient, HttpReply, HttpRequest } from './http.js';
-import { createLimiter } from './limiter.js';
+import { createPacing, type Pacing } from './pacing.js';
 import { errorOfReply, errorOfTransport } from './reply-errors.js';
 
 export interface HttpClientOptions {
@@ -13,6 +15,10 @@ export interface HttpClientOptions {
   readonly auth: AuthSpec;
   readonly secrets: Readonly<Record<string, unknown>>;
   readonly limits: RequestLimits;
+  /** Where the connection's budget is kept for all processes; absent: this client has one of its own. */
+  readonly budget?: BudgetKeeper | undefined;
+  /** Who spends it, for operators. */
+  readonly service?: string | undefined;
   /** Ends every request when the service stops. */
   readonly signal?: AbortSignal;
   /** Replaces the client's own connection pool. */
@@ -82,8 +88,10 @@ function parseJson(text: string): { json: unknown; valid: boolean } {
   }
 }
 
+type Answer = HttpReply & { valid: boolean };
+
 /** One exchange on the wire, bounded in time and size; every status is an answer here. */
-async function exchange(wire: Wire, r: WireRequest): Promise<HttpReply & { valid: boolean }> {
+async function exchange(wire: Wire, r: WireRequest): Promise<Answer> {
   const ended = new AbortController();
   let reason: string | undefined;
   const end = (why: string) => (): void => {
@@ -158,7 +166,13 @@ async function postForm(wire: Wire, path: string, form: URLSearchParams): Promis
   }
 }
 
-async function sendOnce(wire: Wire, authorizer: Authorizer, asked: HttpRequest): Promise<HttpReply> {
+async function sendOnce(
+  wire: Wire,
+  authorizer: Authorizer,
+  pacing: Pacing,
+  priority: Priority,
+  asked: HttpRequest,
+): Promise<HttpReply> {
   const body = asked.json === undefined ? undefined : JSON.stringify(asked.json);
   for (let attempt = 1; ; attempt += 1) {
     const authorization = await authorizer.header();
@@ -175,18 +189,24 @@ async function sendOnce(wire: Wire, authorizer: Authorizer, asked: HttpRequest):
       body,
       safe: asked.safe,
     };
-    const reply = await exchange(wire, r);
+    const reply = await pacing.send(priority, asked, () => exchange(wire, r));
     // A 401 did nothing, so the same request may go out again under a new token, once.
     if (reply.status === 401 && attempt === 1 && (await authorizer.renew(authorization))) continue;
     return judge(wire, r, reply, asked.notFound);
   }
 }
 
+/** A connection's HTTP client. What it sends itself is a write; `at` gives it for other work. */
+export interface PacedClient extends HttpClient {
+  at(priority: Priority): HttpClient;
+  close(): Promise<void>;
+}
+
 /**
  * HTTP for one connection, as `HttpClient` documents it. No redirects, no retries but the one after a 401; the engine
  * decides about everything else. `close` ends the connection pool.
  */
-export function createHttpClient(options: HttpClientOptions): HttpClient & { close(): Promise<void> } {
+export function createHttpClient(options: HttpClientOptions): PacedClient {
   const { limits, timeouts = {} } = options;
   const own =
     options.dispatcher === undefined
@@ -207,21 +227,14 @@ export function createHttpClient(options: HttpClientOptions): HttpClient & { clo
     secretValues: textsOf(options.secrets),
   };
   const authorizer = createAuthorizer(options.auth, options.secrets, (path, form) => postForm(wire, path, form));
-  const limiter = createLimiter(limits);
-
-  const send = async <T>(asked: HttpRequest): Promise<HttpReply<T>> => {
-    await limiter.acquire(wire.signal);
-    try {
-      const reply = await sendOnce(wire, authorizer, asked);
-      const pauseMs = limits.learn?.(reply) ?? 0;
-      if (pauseMs > 0) limiter.pause(pauseMs);
-      return reply as HttpReply<T>;
-    } catch (error) {
-      if (error instanceof SyncError && error.kind === 'throttled') limiter.pause(error.retryAfterMs ?? 1_000);
-      throw error;
-    } finally {
-      limiter.release();
-    }
+  const { connection, budget: keeper, service } = options;
+  const pacing = createPacing(limits, { connection, keeper, service, signal: wire.signal });
+  const at = (priority: Priority): HttpClient => ({
+    send: async <T>(asked: HttpRequest) => (await sendOnce(wire, authorizer, pacing, priority, asked)) as HttpReply<T>,
+  });
+  const close = async (): Promise<void> => {
+    await pacing.close();
+    await own?.close();
   };
-  return { send, close: async () => own?.close() };
+  return { ...at('write'), at, close };
 }

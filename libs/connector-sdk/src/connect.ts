@@ -1,4 +1,6 @@
 import type { Kind } from '@syncline/contracts';
+import type { Priority } from './budget-allot.js';
+import type { BudgetKeeper } from './budget-keeper.js';
 import { createHttpClient } from './client.js';
 import type { ConnectionContext, Connector } from './connector.js';
 
@@ -11,24 +13,43 @@ export interface ConfiguredConnection {
 
 /** What a connector's functions are called with for one connection, until `close`. */
 export interface OpenConnection extends ConnectionContext {
+  /** The same connection for work of another priority. */
+  at(priority: Priority): ConnectionContext;
   close(): Promise<void>;
 }
 
-/** Opens a connection: nothing is sent before the first request. */
+/** Whose budget the requests of a connection are paid from, and what for where nothing else is said (default: writes). */
+export interface BudgetUse {
+  readonly keeper: BudgetKeeper;
+  readonly service: string;
+  readonly priority?: Priority;
+}
+
+/** Opens a connection: nothing is sent before the first request. Without a budget it paces itself alone. */
 export function connect(
   connector: Connector,
   { name, settings, secrets }: ConfiguredConnection,
   signal: AbortSignal,
+  budget?: BudgetUse,
 ): OpenConnection {
-  const http = createHttpClient({
+  const client = createHttpClient({
     connection: name,
     baseUrl: connector.baseUrl(settings),
     auth: connector.auth,
     secrets,
     limits: connector.limits,
+    budget: budget?.keeper,
+    service: budget?.service,
     signal,
   });
-  return { connection: name, settings, secrets, http, signal, close: () => http.close() };
+  const at = (priority: Priority): ConnectionContext => ({
+    connection: name,
+    settings,
+    secrets,
+    http: client.at(priority),
+    signal,
+  });
+  return { ...at(budget?.priority ?? 'write'), at, close: () => client.close() };
 }
 
 /** What the checks of syncline.yaml must know of a connector. */

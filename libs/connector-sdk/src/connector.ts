@@ -1,7 +1,8 @@
 import type { Fields, Kind, Observation, RawEnvelope } from '@syncline/contracts';
 import type { z } from 'zod';
 import type { AuthSpec } from './auth.js';
-import type { HttpClient, HttpReply } from './http.js';
+import type { HttpClient, HttpReply, HttpRequest } from './http.js';
+import type { Learned } from './learned.js';
 import type { TargetSpec } from './target.js';
 import type { WebhookSpec } from './webhook.js';
 
@@ -38,8 +39,17 @@ export interface RequestLimits {
   readonly perSecond: number;
   readonly burst: number;
   readonly concurrency: number;
-  /** What an answer says of the budget that is left: how long to send nothing, in milliseconds; 0 where there is plenty. */
-  readonly learn?: (reply: HttpReply) => number;
+  /** A limit that some of the requests, such as lists, are under besides. */
+  readonly narrower?: {
+    readonly name: string;
+    readonly perSecond: number;
+    readonly burst: number;
+    readonly of: (request: HttpRequest) => boolean;
+  };
+  /** What a request is taken to cost until an answer tells (default 1), where the provider counts points. */
+  readonly costFirst?: number;
+  /** What an answer says of the provider's budget beyond the usual headers, which are read for every provider. */
+  readonly learn?: (reply: HttpReply) => Learned;
 }
 
 /** What the engine gives to every call: one connection's settings and an HTTP client with its auth, limits and trace built in. */

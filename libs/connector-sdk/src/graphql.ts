@@ -1,5 +1,6 @@
 import { SyncError } from '@syncline/contracts';
 import type { HttpClient, HttpReply } from './http.js';
+import type { Learned } from './learned.js';
 import { type HttpFailure, safeWords } from './reply-errors.js';
 
 interface GraphqlError {
@@ -10,7 +11,8 @@ interface GraphqlError {
 
 interface Cost {
   requestedQueryCost?: unknown;
-  throttleStatus?: { currentlyAvailable?: unknown; restoreRate?: unknown } | null;
+  actualQueryCost?: unknown;
+  throttleStatus?: { maximumAvailable?: unknown; currentlyAvailable?: unknown; restoreRate?: unknown } | null;
 }
 
 /** An answer's body as GraphQL over HTTP gives it; `extensions.cost` is Shopify's cost bucket. */
@@ -28,6 +30,26 @@ export function costWaitMs(body: unknown): number {
   const rate = Number(cost?.throttleStatus?.restoreRate);
   if (!(asked > 0) || !(available >= 0) || !(rate > 0) || available >= asked) return 0;
   return Math.min(60_000, Math.ceil(((asked - available) / rate) * 1000));
+}
+
+/**
+ * What an answer with a cost bucket says of it (https://shopify.dev/docs/api/usage/limits): its size and rate, what is left,
+ * and what the query was charged. A throttled query was charged nothing, and says how long to wait.
+ */
+export function learnedFromCost({ json }: { json: unknown }): Learned {
+  const cost = (json as GraphqlBody<unknown> | null)?.extensions?.cost;
+  const status = cost?.throttleStatus;
+  const [burst, perSecond] = [Number(status?.maximumAvailable), Number(status?.restoreRate)];
+  if (!cost || !(burst > 0) || !(perSecond > 0)) return {};
+  const asked = Number(cost.requestedQueryCost);
+  const throttled = cost.actualQueryCost === null || cost.actualQueryCost === undefined;
+  const pauseMs = throttled ? costWaitMs(json) : 0;
+  return {
+    limit: { perSecond, burst },
+    ...(status?.currentlyAvailable === undefined ? {} : { available: Number(status.currentlyAvailable) }),
+    ...(asked >= 0 ? { cost: { asked, actual: throttled ? 0 : Number(cost.actualQueryCost) } } : {}),
+    ...(pauseMs > 0 ? { pauseMs } : {}),
+  };
 }
 
 function pathOf(error: GraphqlError): string | undefined {

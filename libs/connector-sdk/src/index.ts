@@ -1,9 +1,13 @@
 export * from './auth.js';
+export * from './budget.js';
+export { type Grants, type Priority, priorities } from './budget-allot.js';
+export { type BudgetKeeper, ownBudgets } from './budget-keeper.js';
 export * from './client.js';
 export * from './connect.js';
 export * from './connector.js';
 export * from './graphql.js';
 export * from './http.js';
+export type { Learned } from './learned.js';
 export * from './reply-errors.js';
 export * from './signature.js';
 export * from './target.js';

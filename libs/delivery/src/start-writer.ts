@@ -1,4 +1,4 @@
-import { type Connector, configurationOf } from '@syncline/connector-sdk';
+import { type BudgetKeeper, type Connector, configurationOf } from '@syncline/connector-sdk';
 import { canonicalTopic, declaredTopics, kinds, receiptsTopic, SyncError } from '@syncline/contracts';
 import { checkTopics, type KafkaSettings, MicroBatchProducer } from '@syncline/messaging';
 import {
@@ -11,7 +11,7 @@ import {
   startService,
   targetsOf,
 } from '@syncline/runtime';
-import { checkStore, openStore } from '@syncline/store';
+import { checkStore, openStore, turnBudget } from '@syncline/store';
 import { type Timing, timingDefault } from './object-target.js';
 import { type BatchProvider, serveBatches } from './serve-batches.js';
 import { serveObjects } from './serve-objects.js';
@@ -53,11 +53,19 @@ export async function startWriter(options: WriterOptions): Promise<RunningServic
   const stopping = new AbortController();
   const store = await openStore({ url: env.DATABASE_URL, role: 'delivery', applicationName: name });
   const sender = new MicroBatchProducer(kafka);
+  const budgets: BudgetKeeper = { turn: (connection, step) => turnBudget(store, connection, step) };
   const shared = { kafka, flows: config.flows, store, log };
   const timing = { ...timingDefault, settleMs: env.SETTLE_MS, ...options.timing };
   const served: ServedTarget[] = connections.map((connection) =>
     'connector' in options
-      ? serveObjects(options.connector, connection, { ...shared, sender, timing, signal: stopping.signal })
+      ? serveObjects(options.connector, connection, {
+          ...shared,
+          sender,
+          timing,
+          budgets,
+          service: name,
+          signal: stopping.signal,
+        })
       : serveBatches(options.batch, connection, shared),
   );
   const unobserve = observeWriter(store, served);

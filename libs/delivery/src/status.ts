@@ -1,6 +1,14 @@
+import { type BudgetState, type BudgetView, viewBudget } from '@syncline/connector-sdk';
 import { observeLag } from '@syncline/messaging';
 import { type ManagementRoute, metrics, type Reading } from '@syncline/runtime';
-import { countDeliveries, deadDeliveries, deliveriesOf, type Store, type TargetCounts } from '@syncline/store';
+import {
+  countDeliveries,
+  deadDeliveries,
+  deliveriesOf,
+  readBudgets,
+  type Store,
+  type TargetCounts,
+} from '@syncline/store';
 import type { FreshnessQuantiles } from './freshness.js';
 import type { CircuitName } from './gate.js';
 import type { RecentDelivery } from './progress.js';
@@ -25,6 +33,8 @@ export interface TargetStatus extends Omit<TargetHealth, 'recent'> {
   pending: number;
   dead: number;
   waiting: number;
+  /** The connection's request budget, shared with its ingestor; null where it has none or nobody used it yet. */
+  budget: BudgetView | null;
 }
 
 const sum = (counts: TargetCounts[], field: 'desired' | 'delivered' | 'pending' | 'dead' | 'waiting') =>
@@ -32,10 +42,9 @@ const sum = (counts: TargetCounts[], field: 'desired' | 'delivered' | 'pending' 
 
 /** What GET /status answers: the targets as counted in PostgreSQL, and how far their consumers are behind. */
 export async function writerStatus(store: Store, served: readonly ServedTarget[]) {
-  const counts = await countDeliveries(
-    store,
-    served.map((t) => t.name),
-  );
+  const names = served.map((t) => t.name);
+  const [counts, budgets] = await Promise.all([countDeliveries(store, names), readBudgets<BudgetState>(store, names)]);
+  const left = new Map(budgets.map((b) => [b.connection, viewBudget(b.state, b.nowMs)]));
   const targets = served.map((t): TargetStatus => {
     const own = counts.filter((c) => c.target === t.name);
     const { provider, freshnessMs, circuit, state, reason } = t.health();
@@ -51,6 +60,7 @@ export async function writerStatus(store: Store, served: readonly ServedTarget[]
       circuit,
       state,
       reason,
+      budget: left.get(t.name) ?? null,
     };
   });
   return { targets, consumers: await consumerLag(served) };

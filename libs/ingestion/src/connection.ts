@@ -1,4 +1,10 @@
-import { type ConnectionContext, type Connector, connect } from '@syncline/connector-sdk';
+import {
+  type BudgetKeeper,
+  type ConnectionContext,
+  type Connector,
+  connect,
+  type Priority,
+} from '@syncline/connector-sdk';
 import { SyncError } from '@syncline/contracts';
 import type { ConnectionConfig } from '@syncline/runtime';
 
@@ -7,6 +13,8 @@ export interface Served {
   readonly name: string;
   readonly connector: Connector;
   readonly context: ConnectionContext;
+  /** The same for work of another priority than polls. */
+  at(priority: Priority): ConnectionContext;
   /** The secrets that verify its webhooks. */
   readonly webhookSecrets: readonly string[];
   close(): Promise<void>;
@@ -19,7 +27,7 @@ export interface Served {
 export function openConnections(
   connector: Connector,
   configured: readonly ConnectionConfig[],
-  options: { only?: readonly string[] | undefined; signal: AbortSignal },
+  options: { only?: readonly string[] | undefined; budgets: BudgetKeeper; signal: AbortSignal },
 ): Served[] {
   const mine = configured.filter((c) => c.provider === connector.provider);
   const strange = (options.only ?? []).filter((name) => !mine.some((c) => c.name === name));
@@ -31,10 +39,14 @@ export function openConnections(
   const chosen = options.only ? mine.filter((c) => options.only?.includes(c.name)) : mine;
   if (chosen.length === 0)
     throw new SyncError('rejected', `syncline.yaml has no connection of the provider ${connector.provider}`);
-  return chosen.map((c) => openConnection(connector, c, options.signal));
+  return chosen.map((c) => openConnection(connector, c, options));
 }
 
-function openConnection(connector: Connector, config: ConnectionConfig, signal: AbortSignal): Served {
+function openConnection(
+  connector: Connector,
+  config: ConnectionConfig,
+  { budgets: keeper, signal }: { budgets: BudgetKeeper; signal: AbortSignal },
+): Served {
   const names = connector.webhook?.secrets ?? [];
   const webhookSecrets = names.flatMap((name) => textsOf(config.secrets[name]));
   if (connector.webhook && webhookSecrets.length === 0)
@@ -42,11 +54,13 @@ function openConnection(connector: Connector, config: ConnectionConfig, signal: 
       'rejected',
       `connection ${config.name} has no secret to verify webhooks with: set ${names.map((n) => `connections.${config.name}.secrets.${n}`).join(' or ')}`,
     );
-  const context = connect(connector, config, signal);
+  const service = `ingestor-${connector.provider}`;
+  const context = connect(connector, config, signal, { keeper, service, priority: 'poll' });
   return {
     name: config.name,
     connector,
     context,
+    at: (priority) => context.at(priority),
     webhookSecrets,
     close: () => context.close(),
   };

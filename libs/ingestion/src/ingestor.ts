@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import type { Connector } from '@syncline/connector-sdk';
+import { type BudgetState, type Connector, viewBudget } from '@syncline/connector-sdk';
 import { SyncError } from '@syncline/contracts';
 import { type Logger, metrics } from '@syncline/runtime';
-import { addConnections, readConnections, readWatermarks, type Store } from '@syncline/store';
+import { addConnections, readBudgets, readConnections, readWatermarks, type Store } from '@syncline/store';
 import { type AcceptedCounts, countAccepted } from './accepted.js';
 import { pause } from './backoff.js';
 import type { Served } from './connection.js';
@@ -106,10 +106,16 @@ export class Ingestor {
     const { store, connections } = this.parts;
     await this.#counts.flush();
     const names = connections.map((c) => c.name);
-    const [rows, watermarks] = await Promise.all([readConnections(store, names), readWatermarks(store, names)]);
+    const [rows, watermarks, budgets] = await Promise.all([
+      readConnections(store, names),
+      readWatermarks(store, names),
+      readBudgets<BudgetState>(store, names),
+    ]);
+    const left = new Map(budgets.map((b) => [b.connection, viewBudget(b.state, b.nowMs)]));
     return {
       connections: rows.map((row) => ({
         ...row,
+        budget: left.get(row.name) ?? null,
         webhook: { ...row.webhook, url: `${this.url}/webhooks/${row.name}` },
         polls: watermarks
           .filter((w) => w.connection === row.name)
@@ -159,6 +165,12 @@ export class Ingestor {
         (await readWatermarks(store, names)).flatMap(({ connection, noun, watermark }) =>
           watermark === null ? [] : [{ value: (Date.now() - watermark) / 1000, attributes: { connection, noun } }],
         ),
+      ),
+      metrics.budgetAvailable.observe(async () =>
+        (await readBudgets<BudgetState>(store, names)).map(({ connection, state, nowMs }) => ({
+          value: viewBudget(state, nowMs).available,
+          attributes: { connection },
+        })),
       ),
       metrics.webhooksRegistered.observe(async () =>
         (await readConnections(store, names)).map((c) => ({

@@ -68,7 +68,10 @@ export async function pollOnce(job: PollJob): Promise<PollResult> {
   const attributes = { 'syncline.connection': served.name, 'syncline.noun': noun };
   return inSpan(`poll ${served.connector.provider}.${noun}`, { kind: SpanKind.INTERNAL, attributes }, async () => {
     try {
-      const pages = object.poll!(served.context, { since: plan.since, checkpoint: plan.checkpoint });
+      const pages = object.poll!(served.at(cursor.watermark === null ? 'backfill' : 'poll'), {
+        since: plan.since,
+        checkpoint: plan.checkpoint,
+      });
       for await (const page of pages) {
         if (job.signal.aborted) throw new LeaseLost();
         // Our own clock is an upper bound: a source whose clock ran ahead for a moment must not make us skip that moment.

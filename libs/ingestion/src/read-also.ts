@@ -27,7 +27,7 @@ export function createAlsoReader(deps: {
   const running = new Set<Promise<void>>();
 
   const once = async (served: Served, noun: string, externalId: string): Promise<void> => {
-    const found = await served.connector.objects[noun]?.read?.(served.context, externalId);
+    const found = await served.connector.objects[noun]?.read?.(served.at('webhook'), externalId);
     if (!found) return;
     const receivedAt = Date.now();
     const { item, readAt } = found;

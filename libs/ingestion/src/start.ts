@@ -10,7 +10,7 @@ import {
   readEnv,
   startService,
 } from '@syncline/runtime';
-import { checkStore, openStore } from '@syncline/store';
+import { checkStore, openStore, turnBudget } from '@syncline/store';
 import { openConnections } from './connection.js';
 import { type IngestorEnv, ingestorEnv } from './env.js';
 import { Ingestor, type IngestorTimes } from './ingestor.js';
@@ -46,6 +46,8 @@ export async function startIngestor(connector: Connector, overrides: IngestorOve
   const stop = new AbortController();
   const connections = openConnections(connector, Object.values(config.connections), {
     only: env.CONNECTIONS,
+    // Nothing is asked of it before the first request, long after the store was opened.
+    budgets: { turn: (connection, step) => turnBudget(store, connection, step) },
     signal: stop.signal,
   });
   const kafka = kafkaOf(env, name, log);

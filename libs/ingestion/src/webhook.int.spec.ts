@@ -1,5 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { ownBudgets } from '@syncline/connector-sdk';
 import { declaredTopics, headerText, rawTopic } from '@syncline/contracts';
 import { testInfra } from '@syncline/infra';
 import { type InboundRecord, MicroBatchProducer, migrateTopics, readTopic } from '@syncline/messaging';
@@ -49,6 +50,7 @@ beforeAll(async () => {
   await producer.connect();
   const settings = { url: 'http://127.0.0.1:9', since: '1d' };
   served = openConnections(sourceConnector, [{ name, provider: 'easypost', settings, secrets: { webhookSecret } }], {
+    budgets: ownBudgets(),
     signal: new AbortController().signal,
   });
   server = await start();
@@ -252,6 +254,7 @@ describe('POST /webhooks/<connection>', () => {
   it('refuses to open a connection without a secret', () => {
     const open = (secrets: Record<string, unknown>) => () =>
       openConnections(sourceConnector, [{ name, provider: 'easypost', settings: { url: 'http://h' }, secrets }], {
+        budgets: ownBudgets(),
         signal: new AbortController().signal,
       });
     expect(open({})).toThrow(`connections.${name}.secrets.webhookSecret`);

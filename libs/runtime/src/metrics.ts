@@ -157,6 +157,12 @@ export const metrics = {
     attributes: ['connection'],
     description: '1 where the provider is known to send webhooks to us, else 0.',
   }),
+  budgetAvailable: gauge({
+    name: 'syncline.budget.available',
+    unit: '1',
+    attributes: ['connection'],
+    description: "Requests, or the provider's points, that a connection may spend now.",
+  }),
   changed: counter({
     name: 'syncline.records.changed',
     unit: '{revision}',

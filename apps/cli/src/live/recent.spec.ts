@@ -87,6 +87,7 @@ describe('the view', () => {
       },
     ],
     consumers: [],
+    budgets: [],
     services: [{ name: 'transformer', state: 'restarting', pid: null, url: null, restarts: 2 }],
   };
   const local: Local = {

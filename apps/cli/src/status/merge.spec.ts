@@ -114,6 +114,36 @@ describe('the status for people', () => {
     expect(lines).toContain('All 3 services are ready.');
   });
 
+  it('says who waits for the budget of a connection, once', () => {
+    const budget = {
+      available: 3,
+      perSecond: 100,
+      burst: 2_000,
+      learned: true,
+      pausedMs: 1_200,
+      waiting: [{ service: 'writer-shopify', priority: 'write', tokens: 70, forMs: 2_100 }],
+      sharers: 2,
+    };
+    const shop = { name: 'shop', accepted: 0, lastReceivedAt: null, state: 'connected', budget };
+    const target = {
+      name: 'shop',
+      desired: 0,
+      delivered: 0,
+      pending: 0,
+      dead: 0,
+      freshnessMs: { p50: null, p99: null },
+    };
+    const told = answers({
+      'ingestor-shopify': { connections: [shop] },
+      'writer-shopify': { targets: [{ ...target, budget }] },
+    });
+    const status = mergeStatus(local, told);
+    expect(status.budgets).toEqual([{ connection: 'shop', ...budget }]);
+    expect(statusLines(status)).toContain(
+      'Budget of shop: 3 left, 100 a second; paused for 1.2 s; writer-shopify waits for 70 (write, 2.1 s)',
+    );
+  });
+
   it('writes spans shortly', () => {
     expect([null, 12.4, 1_250, 90_000, 7_200_000].map(span)).toEqual(['-', '12 ms', '1.3 s', '2 min', '2 h']);
     expect(ago(null)).toBe('never');

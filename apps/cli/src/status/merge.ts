@@ -6,6 +6,17 @@ const percentiles = z.object({ p50: z.number().nullable(), p99: z.number().nulla
 const instant = z.union([z.string(), z.number()]).transform((value) => new Date(value).toISOString());
 const consumer = z.object({ group: z.string(), topic: z.string(), lagRecords: count, lagSeconds: count.nullable() });
 
+/** A connection's request budget, which its ingestor and its writer share. */
+const budget = z.object({
+  available: count,
+  perSecond: count,
+  burst: count,
+  learned: z.boolean(),
+  pausedMs: count,
+  waiting: z.array(z.object({ service: z.string(), priority: z.string(), tokens: count, forMs: count })),
+  sharers: count,
+});
+
 /** What GET /status of a service may say; each kind of service gives its part. */
 export const serviceStatus = z.object({
   connections: z
@@ -18,6 +29,7 @@ export const serviceStatus = z.object({
           reason: z.string().nullish(),
           accepted: count,
           lastReceivedAt: instant.nullable(),
+          budget: budget.nullish(),
         })
         .loose(),
     )
@@ -35,6 +47,7 @@ export const serviceStatus = z.object({
           pending: count,
           dead: count,
           freshnessMs: percentiles,
+          budget: budget.nullish(),
         })
         .loose(),
     )
@@ -65,6 +78,8 @@ export interface Status {
     freshnessMs: { p50: number | null; p99: number | null };
   }[];
   consumers: z.infer<typeof consumer>[];
+  /** One for each connection whose budget was used. */
+  budgets: ({ connection: string } & z.infer<typeof budget>)[];
   services: { name: string; state: string; pid: number | null; url: string | null; restarts: number }[];
 }
 
@@ -103,6 +118,7 @@ export function mergeStatus(local: Local, answers: ReadonlyMap<string, ServiceSt
         freshnessMs: own?.freshnessMs ?? { p50: null, p99: null },
       };
     }),
+    budgets: budgetsOf(all),
     consumers: all
       .flatMap((answer) => answer.consumers)
       .sort((a, b) => order(a.group, b.group) || order(a.topic, b.topic)),
@@ -114,6 +130,16 @@ export function mergeStatus(local: Local, answers: ReadonlyMap<string, ServiceSt
       restarts: service.restarts,
     })),
   };
+}
+
+/** A connection may be told of by its ingestor and its writer: both read the same row. */
+function budgetsOf(answers: readonly ServiceStatus[]): Status['budgets'] {
+  const told = new Map(
+    answers.flatMap((a) => [...a.connections, ...a.targets]).map(({ name, budget }) => [name, budget ?? null]),
+  );
+  return [...told]
+    .flatMap(([connection, own]) => (own ? [{ connection, ...own }] : []))
+    .sort((a, b) => order(a.connection, b.connection));
 }
 
 const order = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

@@ -29,6 +29,16 @@ export function ago(instant: string | null, nowMs = Date.now()): string {
   return instant === null ? 'never' : `${span(Math.max(0, nowMs - Date.parse(instant)))} ago`;
 }
 
+/** What keeps requests to a provider waiting: its own wish, or that the budget is spent, and who waits. */
+function budgetLine(b: Status['budgets'][number]): string {
+  const left = `${b.available.toLocaleString('en-US')} left, ${Math.round(b.perSecond)} a second`;
+  const paused = b.pausedMs > 0 ? [`paused for ${span(b.pausedMs)}`] : [];
+  const waiting = b.waiting.map(
+    (w) => `${w.service} waits for ${Math.ceil(w.tokens)} (${w.priority}, ${span(w.forMs)})`,
+  );
+  return `Budget of ${b.connection}: ${[left, ...paused, ...waiting].join('; ')}`;
+}
+
 /** The status as `syncline status` and the live view print it. */
 export function statusLines(status: Status, nowMs = Date.now()): string[] {
   const lagging = status.consumers.filter((consumer) => consumer.lagRecords > 0);
@@ -59,6 +69,7 @@ export function statusLines(status: Status, nowMs = Date.now()): string[] {
     lagging.length === 0
       ? 'No consumer lags behind.'
       : `Lag: ${lagging.map((c) => `${c.group} on ${c.topic} ${c.lagRecords} (${c.lagSeconds ?? '?'} s)`).join(', ')}`,
+    ...status.budgets.filter((b) => b.waiting.length > 0 || b.pausedMs > 0).map(budgetLine),
     unwell.length === 0
       ? `All ${status.services.length} services are ready.`
       : `Services: ${unwell.map((s) => `${s.name} ${s.state}${s.restarts > 0 ? `, restarted ${s.restarts}×` : ''}`).join('; ')}`,

@@ -1,4 +1,4 @@
-import { defineConnector, type ObjectType } from '@syncline/connector-sdk';
+import { defineConnector, type HttpRequest, type ObjectType } from '@syncline/connector-sdk';
 import { SyncError } from '@syncline/contracts';
 import { type Noun, nouns } from './api.js';
 import { secrets, settings } from './manifest.js';
@@ -6,6 +6,9 @@ import { poll, readObject } from './poll.js';
 import { toCanonical } from './shipment.js';
 import { webhook } from './webhook.js';
 import { shipmentTarget } from './write.js';
+
+const isList = ({ method, path }: HttpRequest): boolean =>
+  method === 'GET' && Object.values(nouns).some((noun) => noun.path === path);
 
 const objectType = (noun: Noun): ObjectType => ({
   kind: 'shipment',
@@ -27,8 +30,14 @@ export const easypost = defineConnector({
   apiVersion: null,
   baseUrl: ({ url }) => url.replace(/\/+$/, ''),
   auth: { type: 'basic', userSecret: 'apiKey' },
-  // EasyPost publishes no figure for its limits; a 429 slows the connection down further.
-  limits: { perSecond: 10, burst: 20, concurrency: 4 },
+  // Five lists a second, whichever second is looked at; for all else EasyPost publishes no figure but limits by its load, and
+  // a 429 slows the connection down (https://docs.easypost.com/guides/rate-limiting-guide).
+  limits: {
+    perSecond: 10,
+    burst: 20,
+    concurrency: 4,
+    narrower: { name: 'lists', perSecond: 4, burst: 1, of: isList },
+  },
   objects: { tracker: objectType('tracker'), shipment: objectType('shipment') },
   webhook,
   check: async ({ http }) => {

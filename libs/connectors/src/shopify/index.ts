@@ -1,4 +1,4 @@
-import { type ConnectionContext, defineConnector } from '@syncline/connector-sdk';
+import { type ConnectionContext, defineConnector, learnedFromCost } from '@syncline/connector-sdk';
 import { SyncError } from '@syncline/contracts';
 import { ask } from './api.js';
 import { apiVersion, operations } from './documents.js';
@@ -36,8 +36,9 @@ export const shopify = defineConnector({
     clientSecretSecret: 'clientSecret',
     header: 'x-shopify-access-token',
   },
-  // Shopify counts query cost, not requests: this only keeps one connection from flooding it.
-  limits: { perSecond: 20, burst: 40, concurrency: 8 },
+  // Points of query cost: the standard plan's bucket (https://shopify.dev/docs/api/usage/limits) until the first answer tells
+  // the shop's own. A query costs up to 1,000, most of ours less than 100.
+  limits: { perSecond: 100, burst: 2_000, concurrency: 8, costFirst: 100, learn: learnedFromCost },
   objects: {
     order: { kind: 'order', toCanonical: orderToCanonical, poll: pollOrders, read: readOrder, settleMs: 5_000 },
     fulfillment: { kind: 'shipment', toCanonical: shipmentToCanonical, read: readFulfillment },

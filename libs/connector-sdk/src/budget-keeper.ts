@@ -1,0 +1,26 @@
+import type { BudgetState } from './budget.js';
+
+/** Keeps budgets, and runs turns with one of them one after the other, whatever process they come from. */
+export interface BudgetKeeper {
+  /**
+   * Puts the state that `step` makes in the place of the one it was given (null: there is none yet), and returns its answer.
+   * `nowMs` is the keeper's clock, one for all. May call `step` again where another process was faster. Throws where the
+   * budget cannot be reached.
+   */
+  turn<T>(
+    connection: string,
+    step: (state: BudgetState | null, nowMs: number) => { state: BudgetState; answer: T },
+  ): Promise<T>;
+}
+
+/** Budgets of this process alone: for commands and tests that open a connection beside the services. */
+export function ownBudgets(clock: () => number = () => performance.now()): BudgetKeeper {
+  const states = new Map<string, BudgetState>();
+  return {
+    turn: async (connection, step) => {
+      const { state, answer } = step(states.get(connection) ?? null, clock());
+      states.set(connection, state);
+      return answer;
+    },
+  };
+}
