@@ -6,6 +6,7 @@ import type { RequestLimits } from './connector.js';
 import type { HttpClient, HttpReply, HttpRequest } from './http.js';
 import { createLimiter } from './limiter.js';
 import { errorOfReply, errorOfTransport } from './reply-errors.js';
+import type { TokenStore } from './token-store.js';
 
 export interface HttpClientOptions {
   readonly connection: string;
@@ -13,6 +14,8 @@ export interface HttpClientOptions {
   readonly auth: AuthSpec;
   readonly secrets: Readonly<Record<string, unknown>>;
   readonly limits: RequestLimits;
+  /** Where access tokens are kept, for connections that need one. */
+  readonly tokens?: TokenStore | undefined;
   /** Ends every request when the service stops. */
   readonly signal?: AbortSignal;
   /** Replaces the client's own connection pool. */
@@ -41,6 +44,8 @@ interface WireRequest {
   headers: Readonly<Record<string, string>>;
   body: string | undefined;
   safe: boolean;
+  /** What authorizes it, to keep that out of error words too. */
+  hidden?: readonly string[];
 }
 
 const what = (r: { method: string; path: string }): string => `${r.method} ${r.path}`;
@@ -135,7 +140,7 @@ function judge(
       cause: { status: reply.status, code: null },
     });
   if (good || (reply.status === 404 && notFound === 'reply')) return reply;
-  throw errorOfReply({ ...reply, what: what(r), safe: r.safe, secrets: wire.secretValues });
+  throw errorOfReply({ ...reply, what: what(r), safe: r.safe, secrets: [...wire.secretValues, ...(r.hidden ?? [])] });
 }
 
 /** A token request: wrong credentials are said as such, and whatever fails, the caller's own request was not sent. */
@@ -174,6 +179,7 @@ async function sendOnce(wire: Wire, authorizer: Authorizer, asked: HttpRequest):
       headers,
       body,
       safe: asked.safe,
+      hidden: Object.values(authorization).flatMap((value) => value.split(' ').filter((part) => part.length > 8)),
     };
     const reply = await exchange(wire, r);
     // A 401 did nothing, so the same request may go out again under a new token, once.
@@ -206,7 +212,11 @@ export function createHttpClient(options: HttpClientOptions): HttpClient & { clo
     userAgent: options.userAgent ?? 'Syncline/0.1',
     secretValues: textsOf(options.secrets),
   };
-  const authorizer = createAuthorizer(options.auth, options.secrets, (path, form) => postForm(wire, path, form));
+  const authorizer = createAuthorizer({
+    ...options,
+    signal: wire.signal,
+    postForm: (path, form) => postForm(wire, path, form),
+  });
   const limiter = createLimiter(limits);
 
   const send = async <T>(asked: HttpRequest): Promise<HttpReply<T>> => {
@@ -223,5 +233,9 @@ export function createHttpClient(options: HttpClientOptions): HttpClient & { clo
       limiter.release();
     }
   };
-  return { send, close: async () => own?.close() };
+  const close = async (): Promise<void> => {
+    await authorizer.close();
+    await own?.close();
+  };
+  return { send, close };
 }

@@ -1,6 +1,7 @@
 import type { Kind } from '@syncline/contracts';
 import { createHttpClient } from './client.js';
 import type { ConnectionContext, Connector } from './connector.js';
+import type { TokenStore } from './token-store.js';
 
 /** A connection as syncline.yaml names it, with checked settings and secrets. */
 export interface ConfiguredConnection {
@@ -14,11 +15,12 @@ export interface OpenConnection extends ConnectionContext {
   close(): Promise<void>;
 }
 
-/** Opens a connection: nothing is sent before the first request. */
+/** Opens a connection: nothing is sent before the first request. `tokens`: where its access tokens are kept, if it uses any. */
 export function connect(
   connector: Connector,
   { name, settings, secrets }: ConfiguredConnection,
   signal: AbortSignal,
+  tokens?: TokenStore,
 ): OpenConnection {
   const http = createHttpClient({
     connection: name,
@@ -26,6 +28,7 @@ export function connect(
     auth: connector.auth,
     secrets,
     limits: connector.limits,
+    tokens,
     signal,
   });
   return { connection: name, settings, secrets, http, signal, close: () => http.close() };

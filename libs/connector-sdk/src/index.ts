@@ -1,10 +1,13 @@
 export * from './auth.js';
+export { fitsOf, remedyFor } from './authorize.js';
 export * from './client.js';
 export * from './connect.js';
 export * from './connector.js';
 export * from './graphql.js';
 export * from './http.js';
+export { beginGrant, endGrant, type OAuthClient, oauthClient, type PendingGrant } from './oauth.js';
 export * from './reply-errors.js';
 export * from './signature.js';
 export * from './target.js';
+export type * from './token-store.js';
 export * from './webhook.js';

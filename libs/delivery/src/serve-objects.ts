@@ -1,4 +1,4 @@
-import { type Connector, connect, type ObjectTarget } from '@syncline/connector-sdk';
+import { type Connector, connect, type ObjectTarget, type TokenStore } from '@syncline/connector-sdk';
 import { type Kind, SyncError, writerGroup } from '@syncline/contracts';
 import type { KafkaSettings } from '@syncline/messaging';
 import type { Flow, Logger } from '@syncline/runtime';
@@ -24,14 +24,14 @@ export interface ServeOptions {
 export function serveObjects(
   connector: Connector,
   connection: TargetConnection,
-  options: ServeOptions & { sender: Sender; timing: Timing; signal: AbortSignal },
+  options: ServeOptions & { sender: Sender; timing: Timing; tokens?: TokenStore | null; signal: AbortSignal },
 ): ServedTarget {
   const { name } = connection;
   const { kafka, store, log, signal } = options;
   const group = writerGroup(name);
   const specs = specsOf(connector, connection);
   const linked = linkedKinds(connector, connection.kinds);
-  const context = connect(connector, connection, signal);
+  const context = connect(connector, connection, signal, options.tokens ?? undefined);
   const topics = topicsRead(connection.kinds, linked.keys());
   const gate = new TargetGate({
     concurrency: connector.limits.concurrency,

@@ -1,4 +1,4 @@
-import { type ConnectionContext, type Connector, connect } from '@syncline/connector-sdk';
+import { type ConnectionContext, type Connector, connect, type TokenStore } from '@syncline/connector-sdk';
 import { SyncError } from '@syncline/contracts';
 import type { ConnectionConfig } from '@syncline/runtime';
 
@@ -19,7 +19,7 @@ export interface Served {
 export function openConnections(
   connector: Connector,
   configured: readonly ConnectionConfig[],
-  options: { only?: readonly string[] | undefined; signal: AbortSignal },
+  options: { only?: readonly string[] | undefined; signal: AbortSignal; tokens?: TokenStore | null },
 ): Served[] {
   const mine = configured.filter((c) => c.provider === connector.provider);
   const strange = (options.only ?? []).filter((name) => !mine.some((c) => c.name === name));
@@ -31,10 +31,14 @@ export function openConnections(
   const chosen = options.only ? mine.filter((c) => options.only?.includes(c.name)) : mine;
   if (chosen.length === 0)
     throw new SyncError('rejected', `syncline.yaml has no connection of the provider ${connector.provider}`);
-  return chosen.map((c) => openConnection(connector, c, options.signal));
+  return chosen.map((c) => openConnection(connector, c, options));
 }
 
-function openConnection(connector: Connector, config: ConnectionConfig, signal: AbortSignal): Served {
+function openConnection(
+  connector: Connector,
+  config: ConnectionConfig,
+  { signal, tokens }: { signal: AbortSignal; tokens?: TokenStore | null },
+): Served {
   const names = connector.webhook?.secrets ?? [];
   const webhookSecrets = names.flatMap((name) => textsOf(config.secrets[name]));
   if (connector.webhook && webhookSecrets.length === 0)
@@ -42,7 +46,7 @@ function openConnection(connector: Connector, config: ConnectionConfig, signal: 
       'rejected',
       `connection ${config.name} has no secret to verify webhooks with: set ${names.map((n) => `connections.${config.name}.secrets.${n}`).join(' or ')}`,
     );
-  const context = connect(connector, config, signal);
+  const context = connect(connector, config, signal, tokens ?? undefined);
   return {
     name: config.name,
     connector,
