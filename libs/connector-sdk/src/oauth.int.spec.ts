@@ -73,7 +73,7 @@ async function expectNothingTold(crew: Crew, connection: string): Promise<void> 
 describe(`${processes} processes with one rotating refresh token`, () => {
   it('renew once an expiry at a slow endpoint, and no request notices', async () => {
     await chapter('race');
-    server.faults = { delayMs: 700, answerDelayMs: 500 };
+    server.faults = { before: () => pause(700), after: () => pause(500) };
     const crew = crewOf('race');
     try {
       await until('four renewals', () => server.requests.filter((r) => r.answeredAt !== null).length >= 4, 40_000);
@@ -85,7 +85,8 @@ describe(`${processes} processes with one rotating refresh token`, () => {
     expect(crew.failures()).toEqual([]);
     expect(crew.working()).toBe(processes);
     const asked = server.requests.map((r) => r.at);
-    for (const [i, at] of asked.slice(1).entries()) expect(at - asked[i]!).toBeGreaterThan(periodMs - 200);
+    // A token's life counts from the moment its request left, which a busy machine may do late.
+    for (const [i, at] of asked.slice(1).entries()) expect(at - asked[i]!).toBeGreaterThan(periodMs / 2);
     const [row] = await raw.query<{ version: string }>("SELECT version FROM tokens WHERE connection = 'race'");
     expect(Number(row!.version)).toBe(1 + server.requests.length);
     await expectNothingTold(crew, 'race');
@@ -93,7 +94,7 @@ describe(`${processes} processes with one rotating refresh token`, () => {
 
   it('renew once also where the endpoint takes longer than a lease lasts', async () => {
     await chapter('slow');
-    server.faults = { delayMs: 10_500 };
+    server.faults = { before: () => pause(10_500) };
     const crew = crewOf('slow');
     try {
       await until('the slow renewal', () => server.requests.some((r) => r.answeredAt !== null), 40_000);
@@ -109,13 +110,15 @@ describe(`${processes} processes with one rotating refresh token`, () => {
 
   it('go on when the one that renews is killed before the server hears it', async () => {
     await chapter('killed');
-    server.faults = { delayMs: 3_000 };
+    const gone = Promise.withResolvers<void>();
+    server.faults = { before: () => gone.promise };
     const first = crewOf('killed', 1);
     await until('its renewal', () => server.requests.length === 1);
     const others = crewOf('killed', processes - 1);
-    await until('the others at work', () => others.working() === processes - 1);
-    first.kill();
-    server.faults = { delayMs: 300 };
+    await pause(2_000);
+    await first.kill();
+    server.faults = { before: () => pause(300) };
+    gone.resolve();
     try {
       await until('the next renewal', () => server.requests.some((r) => r.answeredAt !== null), 30_000);
       await until('good answers again', () => others.lastAreOk());
@@ -123,7 +126,7 @@ describe(`${processes} processes with one rotating refresh token`, () => {
       await others.stop();
     }
     expect(server.refusals).toEqual([]);
-    expect(server.requests[0]).toMatchObject({ answeredAt: null });
+    expect(server.requests[0]).toMatchObject({ acted: false, answeredAt: null });
     // Those that wait longer than a request may are told so, and nothing else fails.
     expect(
       others.failures().filter((line) => !/^transient: the access token is still being renewed/.test(line)),
@@ -132,13 +135,14 @@ describe(`${processes} processes with one rotating refresh token`, () => {
 
   it('park with a sentence when the answer was lost with the one that renewed, and serve again after the next connect', async () => {
     await chapter('lost');
-    server.faults = { answerDelayMs: 4_000 };
+    const gone = Promise.withResolvers<void>();
+    server.faults = { after: () => gone.promise };
     const first = crewOf('lost', 1);
-    await until('its renewal', () => server.requests.length === 1);
+    await until('its renewal', () => server.requests[0]?.acted === true);
     const others = crewOf('lost', processes - 1);
-    await pause(1_500);
-    first.kill();
+    await first.kill();
     server.faults = {};
+    gone.resolve();
     try {
       await until('the refusal', () => others.failures().some((line) => /invalid_grant/.test(line)), 30_000);
       const parked = others.failures().find((line) => /^unauthorized/.test(line))!;

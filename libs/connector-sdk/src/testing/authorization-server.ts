@@ -4,8 +4,9 @@ import Provider, { type Configuration, type KoaContextWithOIDC } from 'oidc-prov
 
 /** A request to the token endpoint, as the server saw it. */
 export interface TokenRequest {
-  readonly grantType: string;
   readonly at: number;
+  /** Whether the server acted on it. */
+  acted: boolean;
   /** When it was answered, and with what; null while it is under way, or where nobody waited for the answer. */
   answeredAt: number | null;
   status: number | null;
@@ -13,10 +14,10 @@ export interface TokenRequest {
 
 /** What a test does to the token endpoint. */
 export interface TokenFaults {
-  /** Before the server acts, in milliseconds: a sender that is gone by then was never heard. */
-  delayMs?: number;
-  /** After it has acted and before it answers, in milliseconds. */
-  answerDelayMs?: number;
+  /** What the server waits for before it acts: a sender that is gone by then was never heard. */
+  before?: () => Promise<unknown>;
+  /** What it waits for after it has acted and before it answers. */
+  after?: () => Promise<unknown>;
   /** Answers this instead of acting. */
   answer?: { status: number; body?: string; headers?: Record<string, string> } | undefined;
 }
@@ -137,10 +138,10 @@ const tokenEndpoint =
   (server: AuthorizationServer): Middleware =>
   async (ctx, next) => {
     if (ctx.path !== '/token') return void (await next());
-    const request: TokenRequest = { grantType: '', at: Date.now(), answeredAt: null, status: null };
+    const request: TokenRequest = { at: Date.now(), acted: false, answeredAt: null, status: null };
     server.requests.push(request);
-    const { delayMs = 0, answerDelayMs = 0, answer } = server.faults;
-    await pause(delayMs);
+    const { before, after, answer } = server.faults;
+    await before?.();
     if (ctx.req.socket.destroyed) return;
     if (answer) {
       ctx.req.resume();
@@ -150,17 +151,16 @@ const tokenEndpoint =
     } else {
       await next();
       const { params } = ctx.oidc;
-      Object.assign(request, { grantType: String(params?.grant_type) });
       for (const name of ['refresh_token', 'code'] as const) if (params?.[name]) server.given.add(String(params[name]));
       const { access_token, refresh_token } = (ctx.body ?? {}) as Record<string, string | undefined>;
       for (const token of [access_token, refresh_token]) if (token) server.given.add(token);
-      await pause(answerDelayMs);
+      request.acted = true;
+      await after?.();
     }
+    if (ctx.req.socket.destroyed) return;
     request.status = ctx.status;
     request.answeredAt = Date.now();
   };
-
-const pause = (ms: number) => new Promise<void>((resolve) => (ms > 0 ? setTimeout(resolve, ms) : resolve()));
 
 /** A browser as far as it takes: cookies, redirects, and the two forms of the server's own pages. */
 async function approve(base: string, start: string, answer: 'consent' | 'decline'): Promise<string> {

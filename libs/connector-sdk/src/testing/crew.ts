@@ -13,8 +13,8 @@ export interface Crew {
   lastAreOk(): boolean;
   /** Everything they wrote, also to stderr. */
   said(): string;
-  /** kill -9. */
-  kill(): void;
+  /** kill -9, and waits. */
+  kill(): Promise<void>;
   /** Ends them and waits. */
   stop(): Promise<void>;
 }
@@ -49,8 +49,9 @@ export function startCrew(
     lastAre,
     lastAreOk: () => lastAre(/^ok$/),
     said: () => members.map((member) => member.text).join(''),
-    kill: () => {
+    kill: async () => {
       for (const { child } of members) child.kill('SIGKILL');
+      await Promise.all(members.map((member) => member.ended));
     },
     stop: async () => {
       for (const { child } of members) child.stdin?.end();
