@@ -206,7 +206,7 @@ function createRenewal(
       const error = asSyncError(thrown);
       if (granted && !error.outcomeUnknown && !(error instanceof GrantRefused))
         await store.end(connection, version, lease.fence).catch(() => undefined);
-      if (!(error instanceof GrantRefused)) throw error;
+      if (!(error instanceof GrantRefused)) throw unsent(error);
       const doubt = kept?.inDoubt
         ? '; an earlier renewal was cut off, and its answer with the next refresh token lost'
         : '';
@@ -229,7 +229,7 @@ function createRenewal(
         const leftMs = lifeMs === null ? null : Math.max(0, lifeMs - (performance.now() - tokens.askedAt));
         return next === null ? null : cachedOf({ ...keeping, version: next, leftMs });
       } catch (thrown) {
-        if (asSyncError(thrown).kind !== 'transient') throw thrown;
+        if (stopping.aborted && tries > 5) throw thrown;
         await sleep(Math.min(2_000, 100 * 2 ** Math.min(tries, 6)));
       }
     }
@@ -254,6 +254,15 @@ function createRenewal(
       }
     }
   };
+}
+
+/** A failed renewal as the failure of the request that waited for it, which was not sent. */
+function unsent({ kind, message, retryAfterMs, path, cause }: SyncError): SyncError {
+  return new SyncError(kind, message, {
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(path === undefined ? {} : { path }),
+    cause,
+  });
 }
 
 /** Why a grant can be neither used nor renewed; null where it can. */

@@ -28,7 +28,10 @@ while (!stop.signal.aborted) {
     console.log('ok');
   } catch (thrown) {
     const error = asSyncError(thrown);
-    if (!stop.signal.aborted) console.log(`${error.kind}: ${error.message} ${JSON.stringify(error.cause ?? null)}`);
+    if (!stop.signal.aborted)
+      console.log(
+        `${error.kind}: ${error.message}${error.outcomeUnknown ? ' (outcome unknown)' : ''} ${JSON.stringify(error.cause ?? null)}`,
+      );
   }
   await pause(everyMs);
 }
