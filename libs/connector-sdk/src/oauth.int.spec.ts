@@ -2,11 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { testInfra } from '@syncline/infra';
 import { createTestDatabase, type GrantStore, grantStore, openStore, type Store } from '@syncline/store';
-import { fitsOf } from './authorize.js';
-import { beginGrant, endGrant, oauthClient } from './oauth.js';
 import { type AuthorizationServer, startAuthorizationServer } from './testing/authorization-server.js';
 import { type Crew, startCrew } from './testing/crew.js';
-import { grantedAuth } from './testing/granted.js';
+import { giveGrant } from './testing/granted.js';
 
 const accessTokenSeconds = 4;
 /** Tokens are renewed when a tenth of their life is left. */
@@ -35,18 +33,10 @@ afterAll(async () => {
 
 const secretsOf = () => ({ clientId: server.clientId, clientSecret: server.clientSecret });
 
-/** Gives access as a person does, and stores it. */
-async function give(connection: string): Promise<void> {
-  const client = oauthClient(grantedAuth, server.url, secretsOf());
-  const pending = await beginGrant(client, 'http://127.0.0.1:54321/callback');
-  const given = await endGrant(client, pending, new URL(await server.approve(pending.url)));
-  await tokens.save(connection, null, fitsOf(grantedAuth, server.url, secretsOf()), given);
-}
-
 /** Begins a chapter: nothing broken, nothing counted, a fresh grant. */
 async function chapter(connection: string): Promise<void> {
   server.faults = {};
-  await give(connection);
+  await giveGrant(server, connection, tokens);
   server.requests.length = 0;
   server.refusals.length = 0;
 }
@@ -151,7 +141,7 @@ describe(`${processes} processes with one rotating refresh token`, () => {
       await pause(1_000);
       // The grant is over: one asked, nobody asks again.
       expect(server.requests).toHaveLength(2);
-      await give('lost');
+      await giveGrant(server, 'lost', tokens);
       await until('good answers again', () => others.lastAreOk());
     } finally {
       await others.stop();

@@ -1,6 +1,10 @@
 import { z } from 'zod';
 import type { AuthSpec } from '../auth.js';
+import { fitsOf } from '../authorize.js';
 import { defineConnector } from '../connector.js';
+import { beginGrant, endGrant, oauthClient } from '../oauth.js';
+import type { TokenStore } from '../token-store.js';
+import type { AuthorizationServer } from './authorization-server.js';
 
 /** How the test's system is authorized. */
 export const grantedAuth = {
@@ -27,8 +31,17 @@ export const granted = defineConnector({
   baseUrl: (settings) => settings.url,
   auth: grantedAuth,
   limits: { perSecond: 1_000, burst: 100, concurrency: 10 },
-  objects: {},
+  objects: { order: { kind: 'order', toCanonical: () => [] } },
   check: async ({ http }) => {
     await http.send({ method: 'GET', path: '/resource', safe: true });
   },
 });
+
+/** Gives a connection access as a person does, and stores the grant. */
+export async function giveGrant(server: AuthorizationServer, connection: string, tokens: TokenStore): Promise<void> {
+  const { url, clientId, clientSecret } = server;
+  const client = oauthClient(grantedAuth, url, { clientId, clientSecret });
+  const pending = await beginGrant(client, 'http://127.0.0.1:54321/callback');
+  const given = await endGrant(client, pending, new URL(await server.approve(pending.url)));
+  await tokens.save(connection, null, fitsOf(grantedAuth, url, { clientId, clientSecret }), given);
+}
