@@ -84,7 +84,10 @@ export async function endGrant(client: OAuthClient, pending: PendingGrant, answe
     parameters = oauth.validateAuthResponse(serverOf(client), { client_id: client.clientId }, query, pending.state);
   } catch (error) {
     if (error instanceof oauth.AuthorizationResponseError)
-      throw new SyncError('rejected', `the provider gave no access: ${wordsOf(error, [])}`);
+      throw new SyncError(
+        'rejected',
+        `the provider gave no access: ${safeWords([error.error, error.error_description ?? ''].join(' '))}`,
+      );
     throw new SyncError('rejected', 'the answer does not belong to this request (its state or its form is wrong)');
   }
   const secrets = [parameters.get('code') ?? '', pending.verifier];
@@ -214,6 +217,8 @@ async function postToken(url: URL, { body, headers }: { body: URLSearchParams; h
   }
 }
 
+const isGood = ({ status }: TokenAnswer): boolean => status >= 200 && status < 300;
+
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -226,35 +231,33 @@ function parsed(text: string): unknown {
  * The answer as the library reads it, without what we do not use: a good answer whose other fields are odd (no token_type, an
  * id_token for somebody else) must not cost us the refresh token in it.
  */
-function responseOf({ status, json }: TokenAnswer): Response {
+function responseOf(answer: TokenAnswer): Response {
+  const { status, json } = answer;
+  const good = isGood(answer);
   const fields = (typeof json === 'object' && json !== null ? json : {}) as Record<string, unknown>;
   const { access_token, refresh_token, expires_in, error, error_description } = fields;
   const seconds = Number(expires_in);
-  const body =
-    status === 200
-      ? {
-          access_token,
-          token_type: 'bearer',
-          ...(typeof refresh_token === 'string' && refresh_token !== '' ? { refresh_token } : {}),
-          ...(Number.isFinite(seconds) && seconds > 0 ? { expires_in: seconds } : {}),
-        }
-      : { error, error_description };
-  return new Response(JSON.stringify(body), { status, headers: { 'content-type': 'application/json' } });
+  const body = good
+    ? {
+        access_token,
+        token_type: 'bearer',
+        ...(typeof refresh_token === 'string' && refresh_token !== '' ? { refresh_token } : {}),
+        ...(Number.isFinite(seconds) && seconds > 0 ? { expires_in: seconds } : {}),
+      }
+    : { error, error_description };
+  return new Response(JSON.stringify(body), {
+    status: good ? 200 : status,
+    headers: { 'content-type': 'application/json' },
+  });
 }
 
-const wordsOf = (error: { error: string; error_description?: string | undefined }, secrets: readonly string[]) =>
-  safeWords([error.error, error.error_description].filter((w) => w !== undefined).join(': '), secrets);
+/** Error codes that say nothing but that it did not work now, whatever the status (RFC 6749, 4.1.2.1 has them for redirects). */
+const passing = new Set(['temporarily_unavailable', 'server_error', 'slow_down']);
 
-/** Error codes that say something of our client or request, and nothing of the grant (RFC 6749, 5.2). */
-const ofClient = new Set([
-  'invalid_client',
-  'unauthorized_client',
-  'invalid_request',
-  'invalid_scope',
-  'access_denied',
-  'unsupported_grant_type',
-]);
-
+/**
+ * What an answer without tokens means. Only the words of the standard end a grant, and only where the status says the same:
+ * a proxy's 403, a limit or a crash never does.
+ */
 function errorOfAnswer(
   error: unknown,
   client: OAuthClient,
@@ -263,13 +266,17 @@ function errorOfAnswer(
 ): SyncError {
   const what = `POST ${client.tokenUrl.pathname}`;
   if (answer === undefined) return new SyncError('defect', `${what} could not be sent (${(error as Error)?.name})`);
-  if (answer.status === 200)
-    return new SyncError('transient', `${what} answered 200 without an access_token`, { outcomeUnknown: true });
+  if (isGood(answer))
+    return new SyncError('transient', `${what} answered ${answer.status} without an access_token`, {
+      outcomeUnknown: true,
+    });
   const asReply = errorOfReply({ ...answer, answeredAt: Date.now(), what, safe: false, secrets });
-  const refusesUs = answer.status >= 400 && answer.status < 500 && error instanceof oauth.ResponseBodyError;
-  if (refusesUs && error.error === 'invalid_grant')
-    return new GrantRefused(`${what} answered ${answer.status}: ${wordsOf(error, secrets)}`);
-  if (asReply.kind === 'rejected' || asReply.kind === 'conflict' || (refusesUs && ofClient.has(error.error)))
-    return new SyncError('unauthorized', `no access token, check the connection's client: ${asReply.message}`);
-  return asReply;
+  if (asReply.kind === 'transient' || asReply.kind === 'throttled') return asReply;
+  const code = error instanceof oauth.ResponseBodyError ? error.error : null;
+  if (asReply.kind === 'conflict' || (code !== null && passing.has(code)))
+    return new SyncError('transient', asReply.message, { cause: asReply.cause });
+  if (code === 'invalid_grant') return new GrantRefused(asReply.message);
+  return new SyncError('unauthorized', `no access token, check the connection's client: ${asReply.message}`, {
+    cause: asReply.cause,
+  });
 }

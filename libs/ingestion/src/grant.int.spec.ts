@@ -76,6 +76,12 @@ async function connectionIs(ingestor: RunningIngestor, state: string): Promise<s
   }
 }
 
+/** What an alert goes by. */
+async function alarm(ingestor: RunningIngestor): Promise<string | undefined> {
+  const page = await (await fetch(`${ingestor.url}/metrics`)).text();
+  return /^syncline_connection_unauthorized\{[^}]*connection="account"[^}]*\} (\d)/m.exec(page)?.[1];
+}
+
 describe('a connection that lives by a grant', () => {
   it('is unauthorized before somebody gave access, works then, is parked when access is taken back, and works again', async () => {
     const ingestor = await start({ SYNCLINE_SECRET_KEYS: key });
@@ -93,8 +99,10 @@ describe('a connection that lives by a grant', () => {
         expect(await connectionIs(next, 'unauthorized')).toMatch(
           /invalid_grant.*give access with `syncline connect account`/,
         );
+        expect(await alarm(next)).toBe('1');
         await giveGrant(server, 'account', tokens);
         await connectionIs(next, 'connected');
+        expect(await alarm(next)).toBe('0');
       } finally {
         await next.close();
       }

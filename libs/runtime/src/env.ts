@@ -45,9 +45,7 @@ export const baseEnv = z.object({
 export const secretKeys = z
   .string()
   .optional()
-  .describe(
-    'Keys that encrypt kept access tokens: 32 bytes in base64 or hex, comma separated; the first encrypts, all decrypt. Needed for connections with a grant (OAuth 2 authorization code)',
-  );
+  .describe('Keys that encrypt kept tokens, 32 bytes in base64 or hex; the first encrypts, all decrypt');
 
 /** The shared part of every service's environment, read. */
 export type BaseEnv = z.infer<typeof baseEnv>;

@@ -157,6 +157,12 @@ export const metrics = {
     attributes: ['connection'],
     description: '1 where the provider is known to send webhooks to us, else 0.',
   }),
+  unauthorized: gauge({
+    name: 'syncline.connection.unauthorized',
+    unit: '1',
+    attributes: ['connection'],
+    description: '1 while a connection is parked because its credentials or its grant are refused, else 0.',
+  }),
   changed: counter({
     name: 'syncline.records.changed',
     unit: '{revision}',

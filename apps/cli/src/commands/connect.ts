@@ -15,11 +15,12 @@ export async function connectCommand(
   name: string,
   options: { json?: boolean; config?: string; port: number },
 ): Promise<number> {
+  if (options.port > 65_535) throw new Failure('--port takes a number up to 65535.', 2);
   const env = commandEnv();
   const config = loadConfig(configPath(options.config ?? process.env.SYNCLINE_CONFIG), env);
   const connection = config.connections[name];
   if (!connection)
-    throw new Failure(`No connection is called ${name}; ${suggestion(name, Object.keys(config.connections))}.`, 2);
+    throw new Failure(`No connection is called ${name}; ${suggestion(name, Object.keys(config.connections))}`, 2);
   const connector: Connector | undefined = connectorOf[connection.provider];
   if (connector?.auth.type !== 'authorizationCode')
     throw new Failure(
