@@ -248,6 +248,7 @@ describe('the store of grants', () => {
 
   it('gives tokens to no connection but their own, and none that were altered', async () => {
     await storeWith().save('mine', null, 'ours', given('mine', null));
+    expect(await storeWith().read('mine')).toMatchObject({ accessToken: 'access-mine', refused: null });
     await raw.query(
       `INSERT INTO tokens (connection, version, fits, sealed)
        SELECT 'stolen', 1, fits, sealed FROM tokens WHERE connection = 'mine'`,
