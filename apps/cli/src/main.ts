@@ -54,6 +54,12 @@ function program(): Command {
   command('check', "check the configuration and every connection's credentials")
     .option('--config <file>', 'the configuration (default: of the running system, else syncline.yaml)')
     .action(async (options) => done(await (await import('./commands/check.js')).checkCommand(options)));
+  command('connect <connection>', 'give a connection access to its account, in a browser (OAuth 2)')
+    .option('--config <file>', 'the configuration (default: of the running system, else syncline.yaml)')
+    .option('--port <port>', 'local port the browser comes back to, where the provider wants it fixed', wholeNumber, 0)
+    .action(async (connection, options) =>
+      done(await (await import('./commands/connect.js')).connectCommand(connection, options)),
+    );
   command(
     'map <connection> <kind> <file>',
     "the canonical record a provider's payload maps to; file: JSON, - for stdin",

@@ -8,6 +8,7 @@ import type { RequestLimits } from './connector.js';
 import type { HttpClient, HttpReply, HttpRequest } from './http.js';
 import { createPacing, type Pacing } from './pacing.js';
 import { errorOfReply, errorOfTransport } from './reply-errors.js';
+import type { TokenStore } from './token-store.js';
 
 export interface HttpClientOptions {
   readonly connection: string;
@@ -19,6 +20,8 @@ export interface HttpClientOptions {
   readonly budget?: BudgetKeeper | undefined;
   /** Who spends it, for operators. */
   readonly service?: string | undefined;
+  /** Where access tokens are kept, for connections that need one. */
+  readonly tokens?: TokenStore | undefined;
   /** Ends every request when the service stops. */
   readonly signal?: AbortSignal;
   /** Replaces the client's own connection pool. */
@@ -47,6 +50,8 @@ interface WireRequest {
   headers: Readonly<Record<string, string>>;
   body: string | undefined;
   safe: boolean;
+  /** What authorizes it, to keep that out of error words too. */
+  hidden?: readonly string[];
 }
 
 const what = (r: { method: string; path: string }): string => `${r.method} ${r.path}`;
@@ -143,7 +148,7 @@ function judge(
       cause: { status: reply.status, code: null },
     });
   if (good || (reply.status === 404 && notFound === 'reply')) return reply;
-  throw errorOfReply({ ...reply, what: what(r), safe: r.safe, secrets: wire.secretValues });
+  throw errorOfReply({ ...reply, what: what(r), safe: r.safe, secrets: [...wire.secretValues, ...(r.hidden ?? [])] });
 }
 
 /** A token request: wrong credentials are said as such, and whatever fails, the caller's own request was not sent. */
@@ -188,6 +193,7 @@ async function sendOnce(
       headers,
       body,
       safe: asked.safe,
+      hidden: Object.values(authorization).flatMap((value) => value.split(' ').filter((part) => part.length > 8)),
     };
     const reply = await pacing.send(priority, asked, () => exchange(wire, r));
     // A 401 did nothing, so the same request may go out again under a new token, once.
@@ -226,13 +232,18 @@ export function createHttpClient(options: HttpClientOptions): PacedClient {
     userAgent: options.userAgent ?? 'Syncline/0.1',
     secretValues: textsOf(options.secrets),
   };
-  const authorizer = createAuthorizer(options.auth, options.secrets, (path, form) => postForm(wire, path, form));
+  const authorizer = createAuthorizer({
+    ...options,
+    signal: wire.signal,
+    postForm: (path, form) => postForm(wire, path, form),
+  });
   const { connection, budget: keeper, service } = options;
   const pacing = createPacing(limits, { connection, keeper, service, signal: wire.signal });
   const at = (priority: Priority): HttpClient => ({
     send: async <T>(asked: HttpRequest) => (await sendOnce(wire, authorizer, pacing, priority, asked)) as HttpReply<T>,
   });
   const close = async (): Promise<void> => {
+    await authorizer.close();
     await pacing.close();
     await own?.close();
   };

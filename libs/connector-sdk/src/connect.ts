@@ -3,6 +3,7 @@ import type { Priority } from './budget-allot.js';
 import type { BudgetKeeper } from './budget-keeper.js';
 import { createHttpClient } from './client.js';
 import type { ConnectionContext, Connector } from './connector.js';
+import type { TokenStore } from './token-store.js';
 
 /** A connection as syncline.yaml names it, with checked settings and secrets. */
 export interface ConfiguredConnection {
@@ -25,12 +26,20 @@ export interface BudgetUse {
   readonly priority?: Priority;
 }
 
-/** Opens a connection: nothing is sent before the first request. Without a budget it paces itself alone. */
+/** What the processes that serve a connection share. */
+export interface SharedUse {
+  /** Without one the connection paces itself alone. */
+  readonly budget?: BudgetUse;
+  /** Where its access tokens are kept, if it uses any; else in this process. */
+  readonly tokens?: TokenStore | null;
+}
+
+/** Opens a connection: nothing is sent before the first request. */
 export function connect(
   connector: Connector,
   { name, settings, secrets }: ConfiguredConnection,
   signal: AbortSignal,
-  budget?: BudgetUse,
+  { budget, tokens }: SharedUse = {},
 ): OpenConnection {
   const client = createHttpClient({
     connection: name,
@@ -40,6 +49,7 @@ export function connect(
     limits: connector.limits,
     budget: budget?.keeper,
     service: budget?.service,
+    tokens: tokens ?? undefined,
     signal,
   });
   const at = (priority: Priority): ConnectionContext => ({

@@ -1,4 +1,5 @@
 export * from './auth.js';
+export { fitsOf, remedyFor } from './authorize.js';
 export * from './budget.js';
 export { type Grants, type Priority, priorities } from './budget-allot.js';
 export { type BudgetKeeper, ownBudgets } from './budget-keeper.js';
@@ -8,7 +9,9 @@ export * from './connector.js';
 export * from './graphql.js';
 export * from './http.js';
 export type { Learned } from './learned.js';
+export { beginGrant, endGrant, type OAuthClient, oauthClient, type PendingGrant } from './oauth.js';
 export * from './reply-errors.js';
 export * from './signature.js';
 export * from './target.js';
+export type * from './token-store.js';
 export * from './webhook.js';

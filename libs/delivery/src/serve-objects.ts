@@ -1,4 +1,10 @@
-import { type BudgetKeeper, type Connector, connect, type ObjectTarget } from '@syncline/connector-sdk';
+import {
+  type BudgetKeeper,
+  type Connector,
+  connect,
+  type ObjectTarget,
+  type TokenStore,
+} from '@syncline/connector-sdk';
 import { type Kind, SyncError, writerGroup } from '@syncline/contracts';
 import type { KafkaSettings } from '@syncline/messaging';
 import type { Flow, Logger } from '@syncline/runtime';
@@ -30,6 +36,7 @@ export function serveObjects(
     signal: AbortSignal;
     budgets: BudgetKeeper;
     service: string;
+    tokens?: TokenStore | null;
   },
 ): ServedTarget {
   const { name } = connection;
@@ -37,7 +44,8 @@ export function serveObjects(
   const group = writerGroup(name);
   const specs = specsOf(connector, connection);
   const linked = linkedKinds(connector, connection.kinds);
-  const context = connect(connector, connection, signal, { keeper: options.budgets, service: options.service });
+  const budget = { keeper: options.budgets, service: options.service };
+  const context = connect(connector, connection, signal, { budget, tokens: options.tokens ?? null });
   const topics = topicsRead(connection.kinds, linked.keys());
   const gate = new TargetGate({
     concurrency: connector.limits.concurrency,

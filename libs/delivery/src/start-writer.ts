@@ -1,4 +1,4 @@
-import { type BudgetKeeper, type Connector, configurationOf } from '@syncline/connector-sdk';
+import { type BudgetKeeper, type Connector, configurationOf, tokenKeeping } from '@syncline/connector-sdk';
 import { canonicalTopic, declaredTopics, kinds, receiptsTopic, SyncError } from '@syncline/contracts';
 import { checkTopics, type KafkaSettings, MicroBatchProducer } from '@syncline/messaging';
 import {
@@ -11,7 +11,7 @@ import {
   startService,
   targetsOf,
 } from '@syncline/runtime';
-import { checkStore, openStore, turnBudget } from '@syncline/store';
+import { checkStore, grantStore, openStore, turnBudget } from '@syncline/store';
 import { type Timing, timingDefault } from './object-target.js';
 import { type BatchProvider, serveBatches } from './serve-batches.js';
 import { serveObjects } from './serve-objects.js';
@@ -49,6 +49,11 @@ export async function startWriter(options: WriterOptions): Promise<RunningServic
     clientId: name,
     log: ({ level, msg, ...rest }) => log[level](rest, msg),
   };
+  const tokens = grantStore('connector' in options ? tokenKeeping(options.connector.auth) : 'none', {
+    url: env.DATABASE_URL,
+    keys: env.SYNCLINE_SECRET_KEYS,
+    applicationName: name,
+  });
   await refuseWhereMissing(kafka, env.DATABASE_URL, config, connections, 'connector' in options ? provider : null);
   const stopping = new AbortController();
   const store = await openStore({ url: env.DATABASE_URL, role: 'delivery', applicationName: name });
@@ -63,6 +68,7 @@ export async function startWriter(options: WriterOptions): Promise<RunningServic
           sender,
           timing,
           budgets,
+          tokens,
           service: name,
           signal: stopping.signal,
         })
@@ -73,6 +79,7 @@ export async function startWriter(options: WriterOptions): Promise<RunningServic
     unobserve();
     await Promise.allSettled(served.map((t) => t.close()));
     await sender.disconnect();
+    await tokens?.close();
     await store.close();
   };
   try {

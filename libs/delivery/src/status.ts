@@ -135,6 +135,9 @@ export function observeWriter(store: Store, served: readonly ServedTarget[]): ()
     metrics.circuitOpen.observe(() =>
       served.map((t) => ({ value: t.health().circuit === 'closed' ? 0 : 1, attributes: { target: t.name } })),
     ),
+    metrics.unauthorized.observe(() =>
+      served.map((t) => ({ value: t.health().state === 'unauthorized' ? 1 : 0, attributes: { connection: t.name } })),
+    ),
     observeLag(() => consumerLag(served)),
   ];
   return () => {

@@ -1,4 +1,4 @@
-import { baseEnv } from '@syncline/runtime';
+import { baseEnv, secretKeys } from '@syncline/runtime';
 import { z } from 'zod';
 
 /** What a writer reads from its environment, beside what every service reads. */
@@ -15,6 +15,7 @@ export const writerEnv = baseEnv.extend({
     .max(600_000)
     .default(20_000)
     .describe('After this long a request whose answer was lost can no longer arrive, in milliseconds'),
+  SYNCLINE_SECRET_KEYS: secretKeys,
 });
 
 /** A writer's environment, read. */

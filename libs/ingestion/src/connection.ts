@@ -4,6 +4,7 @@ import {
   type Connector,
   connect,
   type Priority,
+  type TokenStore,
 } from '@syncline/connector-sdk';
 import { SyncError } from '@syncline/contracts';
 import type { ConnectionConfig } from '@syncline/runtime';
@@ -27,7 +28,12 @@ export interface Served {
 export function openConnections(
   connector: Connector,
   configured: readonly ConnectionConfig[],
-  options: { only?: readonly string[] | undefined; budgets: BudgetKeeper; signal: AbortSignal },
+  options: {
+    only?: readonly string[] | undefined;
+    budgets: BudgetKeeper;
+    signal: AbortSignal;
+    tokens?: TokenStore | null;
+  },
 ): Served[] {
   const mine = configured.filter((c) => c.provider === connector.provider);
   const strange = (options.only ?? []).filter((name) => !mine.some((c) => c.name === name));
@@ -45,7 +51,7 @@ export function openConnections(
 function openConnection(
   connector: Connector,
   config: ConnectionConfig,
-  { budgets: keeper, signal }: { budgets: BudgetKeeper; signal: AbortSignal },
+  { budgets: keeper, signal, tokens }: { budgets: BudgetKeeper; signal: AbortSignal; tokens?: TokenStore | null },
 ): Served {
   const names = connector.webhook?.secrets ?? [];
   const webhookSecrets = names.flatMap((name) => textsOf(config.secrets[name]));
@@ -55,7 +61,10 @@ function openConnection(
       `connection ${config.name} has no secret to verify webhooks with: set ${names.map((n) => `connections.${config.name}.secrets.${n}`).join(' or ')}`,
     );
   const service = `ingestor-${connector.provider}`;
-  const context = connect(connector, config, signal, { keeper, service, priority: 'poll' });
+  const context = connect(connector, config, signal, {
+    budget: { keeper, service, priority: 'poll' },
+    tokens: tokens ?? null,
+  });
   return {
     name: config.name,
     connector,

@@ -1,4 +1,4 @@
-import { baseEnv } from '@syncline/runtime';
+import { baseEnv, secretKeys } from '@syncline/runtime';
 import { z } from 'zod';
 
 const durationMs = (min: number, fallback: number) => z.coerce.number().int().min(min).default(fallback);
@@ -33,6 +33,7 @@ export const ingestorEnv = baseEnv.extend({
     .min(1)
     .default(3_000)
     .describe('Webhook requests a connection may send per second before it is answered 429'),
+  SYNCLINE_SECRET_KEYS: secretKeys,
 });
 
 /** An ingestor's environment, read. */

@@ -178,6 +178,12 @@ export class Ingestor {
           attributes: { connection: c.name },
         })),
       ),
+      metrics.unauthorized.observe(() =>
+        names.map((connection) => ({
+          value: this.#states.get(connection) === 'unauthorized' ? 1 : 0,
+          attributes: { connection },
+        })),
+      ),
     );
   }
 }

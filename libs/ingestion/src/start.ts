@@ -1,4 +1,4 @@
-import { type Connector, configurationOf } from '@syncline/connector-sdk';
+import { type Connector, configurationOf, tokenKeeping } from '@syncline/connector-sdk';
 import { declaredTopics, rawTopic } from '@syncline/contracts';
 import { checkTopics, type KafkaSettings, MicroBatchProducer } from '@syncline/messaging';
 import {
@@ -10,7 +10,7 @@ import {
   readEnv,
   startService,
 } from '@syncline/runtime';
-import { checkStore, openStore, turnBudget } from '@syncline/store';
+import { checkStore, grantStore, openStore, turnBudget } from '@syncline/store';
 import { openConnections } from './connection.js';
 import { type IngestorEnv, ingestorEnv } from './env.js';
 import { Ingestor, type IngestorTimes } from './ingestor.js';
@@ -44,11 +44,17 @@ export async function startIngestor(connector: Connector, overrides: IngestorOve
     othersUnchecked: true,
   });
   const stop = new AbortController();
+  const tokens = grantStore(tokenKeeping(connector.auth), {
+    url: env.DATABASE_URL,
+    keys: env.SYNCLINE_SECRET_KEYS,
+    applicationName: name,
+  });
   const connections = openConnections(connector, Object.values(config.connections), {
     only: env.CONNECTIONS,
     // Nothing is asked of it before the first request, long after the store was opened.
     budgets: { turn: (connection, step) => turnBudget(store, connection, step) },
     signal: stop.signal,
+    tokens,
   });
   const kafka = kafkaOf(env, name, log);
   await refuseUnprepared(connector, env, kafka);
@@ -73,7 +79,10 @@ export async function startIngestor(connector: Connector, overrides: IngestorOve
     managementHost: env.MANAGEMENT_HOST,
     providers: [
       { provide: Ingestor, useValue: ingestor },
-      { provide: 'connections', useValue: closing(async () => Promise.all([producer.disconnect(), store.close()])) },
+      {
+        provide: 'connections',
+        useValue: closing(async () => Promise.all([producer.disconnect(), store.close(), tokens?.close()])),
+      },
     ],
     started: () => ingestor.start(),
     stopping: async () => {

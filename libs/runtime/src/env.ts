@@ -41,6 +41,12 @@ export const baseEnv = z.object({
   SYNCLINE_TRACE_FILE: z.string().min(1).optional().describe('File that gets every span as a JSON line, for tests'),
 });
 
+/** SYNCLINE_SECRET_KEYS of the services that hold access tokens. */
+export const secretKeys = z
+  .string()
+  .optional()
+  .describe('Keys that encrypt kept tokens, 32 bytes in base64 or hex; the first encrypts, all decrypt');
+
 /** The shared part of every service's environment, read. */
 export type BaseEnv = z.infer<typeof baseEnv>;
 

@@ -163,6 +163,12 @@ export const metrics = {
     attributes: ['connection'],
     description: "Requests, or the provider's points, that a connection may spend now.",
   }),
+  unauthorized: gauge({
+    name: 'syncline.connection.unauthorized',
+    unit: '1',
+    attributes: ['connection'],
+    description: '1 while a connection is parked because its credentials or its grant are refused, else 0.',
+  }),
   changed: counter({
     name: 'syncline.records.changed',
     unit: '{revision}',

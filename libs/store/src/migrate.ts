@@ -3,7 +3,7 @@ import { DataSource } from 'typeorm';
 import { migrations } from './migrations/index.js';
 import { roleName, type StoreRole, storeError } from './store.js';
 
-const roles: readonly StoreRole[] = ['ingestion', 'transformer', 'delivery'];
+const roles: readonly StoreRole[] = ['ingestion', 'transformer', 'delivery', 'grants'];
 /** Serializes migrations of several starters; any constant does, it only has to be ours. */
 const lockKey = 7_261_002;
 

@@ -24,8 +24,8 @@ export interface Store extends Db {
   close(): Promise<void>;
 }
 
-/** Each service has its own schema and role; none reads another's tables. */
-export type StoreRole = 'ingestion' | 'transformer' | 'delivery';
+/** Each service has its own schema and role; none reads another's tables. Grants are for whoever serves a connection. */
+export type StoreRole = 'ingestion' | 'transformer' | 'delivery' | 'grants';
 
 export interface StoreOptions {
   url: string;

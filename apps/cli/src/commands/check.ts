@@ -1,6 +1,7 @@
-import { type Connector, connect } from '@syncline/connector-sdk';
+import { type Connector, connect, tokenKeeping } from '@syncline/connector-sdk';
 import { SyncError } from '@syncline/contracts';
 import { ConfigError, type ConnectionConfig, type SynclineConfig } from '@syncline/runtime';
+import { grantStore } from '@syncline/store';
 import { warehouse } from '@syncline/warehouse';
 import { commandEnv, configPath, connectorOf, loadConfig } from '../config.js';
 
@@ -55,12 +56,20 @@ async function checked(connection: ConnectionConfig): Promise<Checked> {
 }
 
 async function checkConnector(connector: Connector, connection: ConnectionConfig): Promise<void> {
-  const context = connect(connector, connection, AbortSignal.timeout(checkMsMax));
+  const tokens = tokenKeeping(connector.auth) === 'needed' ? tokensOf(commandEnv()) : null;
+  const context = connect(connector, connection, AbortSignal.timeout(checkMsMax), { tokens });
   try {
     await connector.check(context);
   } finally {
     await context.close();
+    await tokens?.close();
   }
+}
+
+/** Where grants are kept; a check of secrets alone needs no database. */
+function tokensOf({ DATABASE_URL: url, SYNCLINE_SECRET_KEYS: keys }: NodeJS.ProcessEnv) {
+  if (!url) throw new SyncError('rejected', 'its grant is kept in the database: set DATABASE_URL');
+  return grantStore('needed', { url, keys, applicationName: 'syncline check' });
 }
 
 async function checkWarehouse({ name, settings, secrets }: ConnectionConfig): Promise<void> {

@@ -32,12 +32,14 @@ const context = connect(
   { name: order.connection, settings: { url: order.providerUrl }, secrets: {} },
   stop.signal,
   {
-    service: order.name,
-    priority: order.priority,
-    keeper: {
-      turn: (connection, step) => {
-        turns += 1;
-        return turnBudget(store, connection, step);
+    budget: {
+      service: order.name,
+      priority: order.priority,
+      keeper: {
+        turn: (connection, step) => {
+          turns += 1;
+          return turnBudget(store, connection, step);
+        },
       },
     },
   },

@@ -1,5 +1,6 @@
 import { Budget1700000004000 } from './budget.js';
 import { Delivery1700000003000 } from './delivery.js';
+import { Grants1700000005000 } from './grants.js';
 import { Ingestion1700000002000 } from './ingestion.js';
 import { Transformer1700000001000 } from './transformer.js';
 
@@ -9,4 +10,5 @@ export const migrations = [
   Ingestion1700000002000,
   Delivery1700000003000,
   Budget1700000004000,
+  Grants1700000005000,
 ];
