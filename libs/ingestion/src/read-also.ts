@@ -22,6 +22,8 @@ export function createAlsoReader(deps: {
   sender: Sender;
   log: Logger;
   signal: AbortSignal;
+  /** Nothing is read of a paused connection: the first poll after it goes on brings what webhooks named meanwhile. */
+  paused(connection: string): boolean;
   accepted(connection: string, receivedAt: number): void;
 }): AlsoReader {
   const running = new Set<Promise<void>>();
@@ -48,7 +50,7 @@ export function createAlsoReader(deps: {
   };
 
   const persist = async (served: Served, noun: string, externalId: string): Promise<void> => {
-    for (let tries = 1; !deps.signal.aborted; tries++) {
+    for (let tries = 1; !deps.signal.aborted && !deps.paused(served.name); tries++) {
       try {
         return await once(served, noun, externalId);
       } catch (thrown) {
@@ -69,7 +71,7 @@ export function createAlsoReader(deps: {
   return {
     read(served, objects) {
       for (const { noun, externalId } of objects) {
-        if (running.size >= waitingMax) return;
+        if (running.size >= waitingMax || deps.paused(served.name)) return;
         const attributes = { 'syncline.connection': served.name, 'syncline.noun': noun };
         const work = inSpan(`read ${noun}`, { attributes }, () => persist(served, noun, externalId));
         running.add(work);
