@@ -66,11 +66,10 @@ export class Ingestor {
     const rows = connections.map((c) => ({ name: c.name, provider: connector.provider }));
     await addConnections(store, rows);
     const accepted = (connection: string, receivedAt: number) => this.#counts.add(connection, receivedAt);
-    const wake = (connection: string) => {
-      for (const poller of this.#pollersOf(connection)) poller.wake();
-    };
     const names = connections.map((c) => c.name);
-    const pausing = await watchPausing(store, names, log, wake);
+    const pausing = await watchPausing(store, names, log, (connection) => {
+      for (const poller of this.#pollersOf(connection)) poller.resume();
+    });
     this.#pausing = pausing;
     const { paused } = pausing;
     const also = createAlsoReader({ sender, log, accepted, paused, signal: this.#stop.signal });
@@ -99,7 +98,10 @@ export class Ingestor {
         }
       const publicUrl = env.WEBHOOKS === 'on' ? (env.PUBLIC_URL ?? this.url) : null;
       const own = { publicUrl, intervalMs: env.REGISTER_INTERVAL_MS, parkedMs: times.parkedMs ?? 60_000 };
-      this.#keepers.set(served.name, startKeeper(served, { ...shared, ...own, recovered: wake }));
+      const recovered = (connection: string) => {
+        for (const poller of this.#pollersOf(connection)) poller.wake();
+      };
+      this.#keepers.set(served.name, startKeeper(served, { ...shared, ...own, recovered }));
     }
     this.#observe();
     // Ready is to mean that changes come by webhook from now on; a provider that does not answer must not keep the others waiting.

@@ -47,6 +47,8 @@ export interface Poller {
   now(): Promise<PollOutcome>;
   /** Ends a pause after failures: the connection works again. */
   wake(): void;
+  /** A pause has ended: polls as soon as it can, also when none is due, for what webhooks have only named meanwhile. */
+  resume(): void;
   /** Resolves when the loop has ended, after the signal was aborted. */
   readonly done: Promise<void>;
 }
@@ -70,7 +72,13 @@ export function startPoller(served: Served, noun: string, options: PollerOptions
     last = run;
     return run;
   };
-  const done = loop(served, noun, options, () => inTurn(false), bell);
+  let resumed = false;
+  const next = (): Promise<PollOutcome> => {
+    const force = resumed;
+    resumed = false;
+    return inTurn(force);
+  };
+  const done = loop(served, noun, options, next, bell);
   return {
     connection: served.name,
     noun,
@@ -79,6 +87,10 @@ export function startPoller(served: Served, noun: string, options: PollerOptions
     },
     now: () => inTurn(true),
     wake: () => bell.ring(),
+    resume() {
+      resumed = true;
+      bell.ring();
+    },
     done,
   };
 }

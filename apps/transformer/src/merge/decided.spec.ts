@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Observation } from '@syncline/contracts';
-import { answer } from './answer.js';
+import { type Answer, answer } from './answer.js';
 import { observe } from './observe.js';
 import { openAsks } from './publish.js';
 import { allRules, emptyState, type MergeContext, type MergeState } from './state.js';
@@ -106,7 +106,7 @@ describe('what the merge decides', () => {
 });
 
 describe('a field that a target does not keep', () => {
-  const written = (kept: string) => {
+  const written = (kept: string): Answer => {
     const observed = said('c', 21, { note: kept });
     return {
       type: 'receipt',
@@ -121,7 +121,7 @@ describe('a field that a target does not keep', () => {
       sent: { note: 'Ring Twice' },
       observed,
       tries: [],
-    } as const;
+    };
   };
   const asked = (ctx: MergeContext): MergeState => {
     const state = agreed(ctx, { note: 'a' });
