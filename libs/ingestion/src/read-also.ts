@@ -71,7 +71,7 @@ export function createAlsoReader(deps: {
   return {
     read(served, objects) {
       for (const { noun, externalId } of objects) {
-        if (running.size >= waitingMax || deps.paused(served.name)) return;
+        if (running.size >= waitingMax) return;
         const attributes = { 'syncline.connection': served.name, 'syncline.noun': noun };
         const work = inSpan(`read ${noun}`, { attributes }, () => persist(served, noun, externalId));
         running.add(work);

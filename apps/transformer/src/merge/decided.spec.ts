@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Observation } from '@syncline/contracts';
 import { type Answer, answer } from './answer.js';
-import { observe } from './observe.js';
+import { edit, observe } from './observe.js';
 import { openAsks } from './publish.js';
 import { allRules, emptyState, type MergeContext, type MergeState } from './state.js';
 
@@ -102,6 +102,16 @@ describe('what the merge decides', () => {
     observe(ctx, other, shop, said('s', 10, { status: 'open' }));
     observe(ctx, other, carrier, said('c', 20, { status: 'cancelled' }));
     expect(other.conflicts).toEqual([]);
+  });
+});
+
+describe('two edits of one source', () => {
+  it('are no conflict, whatever order they are heard of in', () => {
+    const ctx = context();
+    const state = agreed(ctx);
+    observe(ctx, state, shop, said('s', 20, { status: 'on_hold' }));
+    edit(ctx, state, shop, 'status', 'completed', 15, false);
+    expect(state.conflicts).toEqual([]);
   });
 });
 
