@@ -23,8 +23,8 @@ const sides: readonly { side: Side; role: LocalService['role']; store: StoreRole
   { side: 'source', role: 'ingestor', store: 'ingestion' },
   { side: 'target', role: 'writer', store: 'delivery' },
 ];
-/** Services look every half second; what is under way may take as long as a request. */
-const obeyMsMax = 20_000;
+/** Services look every half second; what is under way may take as long as a request. Milliseconds. */
+const obeyMsDefault = 20_000;
 
 /** The sides a connection has in the running system, or the one of them that was asked for. Throws a Failure with what exists. */
 export function sidesOf(local: Local, connection: string, only: Side | undefined): Side[] {
@@ -47,6 +47,7 @@ export async function setPaused(
   connection: string,
   chosen: readonly Side[],
   paused: boolean,
+  obeyMsMax = obeyMsDefault,
 ): Promise<Changed[]> {
   const changed: Changed[] = [];
   for (const { side, store: role } of sides.filter((s) => chosen.includes(s.side))) {
@@ -76,7 +77,8 @@ async function obeyed(local: Local, { connection, side, paused }: Changed): Prom
   const { role } = sides.find((s) => s.side === side)!;
   const serving = local.services.filter((s) => s.role === role && s.connections.includes(connection));
   const parts = await askParts({ ...local, services: serving });
-  if (parts.size === 0) return 'down';
+  // One that should run and does not answer may still be at work.
+  if (parts.size === 0) return serving.every((s) => s.state !== 'ready') ? 'down' : 'no';
   const told = [...parts.values()]
     .flatMap((part): { name: string; paused?: string | null | undefined; underWay?: number | undefined }[] =>
       side === 'source' ? part.connections : part.targets,
