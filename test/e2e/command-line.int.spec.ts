@@ -60,6 +60,7 @@ describe('the command line', () => {
         accepted: count,
         changed: count,
         lastReceivedAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
+        paused: null,
       })),
     );
     expect(status.targets.map(({ name }: { name: string }) => name).sort(byName)).toEqual([

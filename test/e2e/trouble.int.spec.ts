@@ -193,6 +193,11 @@ describe('a target that does not answer', () => {
       deliveredRevision: 0,
       failureReason: expect.stringContaining('503'),
     });
+    const why = await system.cli('why', codes[0]!, 'carrier');
+    expect([why.code, why.stdout]).toEqual([
+      1,
+      expect.stringMatching(/ is not written to carrier since carrier failed too often in a row \(.*503.*\); /),
+    ]);
     await story.steps.step(
       'placed while the carrier is down → warehouse',
       allowedMs,

@@ -1,5 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { Failure } from './failure.js';
+import { operatingCommands } from './operate/commands.js';
 
 /**
  * Runs the command line and sets the exit code: 0 fine, 1 something is wrong, 2 wrong usage. Commands are loaded when they
@@ -72,6 +73,7 @@ function program(): Command {
     .option('-f, --follow', 'go on until Ctrl-C', false)
     .option('-n, --lines <count>', 'how many lines back', wholeNumber, 200)
     .action(async (service, options) => done(await (await import('./commands/logs.js')).logsCommand(service, options)));
+  operatingCommands(command, done);
   command('migrate', 'make topics and tables, or bring them up to date')
     .option('--config <file>', 'the configuration (default: SYNCLINE_CONFIG, of the running system, or syncline.yaml)')
     .action(async (options) => done(await (await import('./commands/migrate.js')).migrateCommand(options)));

@@ -11,6 +11,7 @@ import {
   writeBatch,
 } from '@syncline/store';
 import { type Attempt, apply } from './apply.js';
+import { storeDecisions } from './decisions.js';
 import type { Step } from './decode.js';
 import { documentText, stateText } from './document.js';
 import { type Entries, type Entry, lockEntries, lockMore } from './entries.js';
@@ -108,6 +109,7 @@ export async function mapBatch(tx: Db, topology: Topology, work: Work): Promise<
   const end = await writeBatch(tx, written);
   if (end === 'key taken') throw new KeyTaken();
   if (end === 'not the owner') throw new SyncError('transient', 'a partition went to another process');
+  await storeDecisions(tx, entries.byId.values());
   return out;
 }
 

@@ -192,7 +192,7 @@ export function readState(document: string | null, stored: string | null, delete
     provenance: { connection: string; at: number; fields: string[] }[];
   };
   const st = JSON.parse(stored) as StoredState;
-  const state: MergeState = { fields: {}, deleted, stamp: st.n, snapshots: new Map(), asks: new Map() };
+  const state: MergeState = { ...emptyState(), deleted, stamp: st.n };
   const rest = doc.provenance.find((p) => p.fields[0] === '*');
   const origin = new Map(doc.provenance.filter((p) => p !== rest).flatMap((p) => p.fields.map((f) => [f, p] as const)));
   const common = st.p.find(([, fields]) => fields === null)?.[0] ?? 0;

@@ -1,6 +1,6 @@
 import { type Receipt, receiptsTopic } from '@syncline/contracts';
 import type { MicroBatchProducer } from '@syncline/messaging';
-import { forgetHistory, overdueHeld, type Store } from '@syncline/store';
+import { forgetConflicts, forgetHistory, overdueHeld, type Store } from '@syncline/store';
 import { holdMsMax } from './apply.js';
 
 const everyMs = 2_000;
@@ -27,6 +27,7 @@ export function startHousekeeping(
       if (Date.now() - forgotAt > forgetEveryMs) {
         forgotAt = Date.now();
         await forgetHistory(store, historyDays);
+        await forgetConflicts(store, historyDays);
       }
       for (const due of await overdueHeld(store, waitMs)) {
         const message: Receipt = {

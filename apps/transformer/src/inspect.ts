@@ -7,7 +7,7 @@ interface Document {
 }
 
 /** What people call a record: an order by its name, a shipment by its tracking number, else its first external id. */
-function nameOf(document: Document): string {
+export function nameOf(document: Document): string {
   const { name, trackingNumber } = document.data;
   const first = document.sources[0];
   const told = name ?? trackingNumber ?? (first ? `${first.noun} ${first.externalId}` : '');

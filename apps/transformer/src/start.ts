@@ -22,10 +22,12 @@ import {
 } from '@syncline/runtime';
 import { checkStore, countChanges, openStore } from '@syncline/store';
 import { BatchController } from './batch.controller.js';
+import { decisionRoutes } from './decisions.js';
 import { startHousekeeping } from './housekeeping.js';
 import { inspectRoutes } from './inspect.js';
 import { Lanes } from './lanes.js';
 import { createTopology } from './topology.js';
+import { whereaboutsRoutes } from './whereabouts.js';
 
 /** Starts the transformer: raw topics and receipts in, canonical topics out. Refuses to start where topics or tables are missing. */
 export async function startTransformer(env: NodeJS.ProcessEnv = process.env): Promise<RunningService> {
@@ -88,7 +90,11 @@ export async function startTransformer(env: NodeJS.ProcessEnv = process.env): Pr
       { name: 'database', check: () => store.ready() },
     ],
     status: () => async () => ({ changed: await countChanges(store), consumers: await lag() }),
-    routes: inspectRoutes(() => store),
+    routes: [
+      ...inspectRoutes(() => store),
+      ...decisionRoutes(() => store),
+      ...whereaboutsRoutes(() => store, topology),
+    ],
   });
 }
 

@@ -4,8 +4,10 @@ import { testInfra } from '@syncline/infra';
 import type { InboundRecord } from '@syncline/messaging';
 import { createTestDatabase, type Db, giveTo, lockOwners, openStore, overdueHeld, type Store } from '@syncline/store';
 import { mapBatch, type OutboundEvent } from './batch.js';
+import { decisionRoutes } from './decisions.js';
 import { decode } from './decode.js';
 import { type Payload, rawMessage, twoWayTopology } from './testing/bench-connector.js';
+import { whereaboutsRoutes } from './whereabouts.js';
 
 // What waits for a receipt of ours, against a real PostgreSQL: per record and per announced create, in order, for a bounded time.
 const topology = twoWayTopology();
@@ -86,6 +88,12 @@ const note = (events: OutboundEvent[]) =>
   events.map((e) => (JSON.parse(e.value ?? '{}') as { data: { note: string } }).data.note);
 const revisionOf = (events: OutboundEvent[]) => Number(events.at(-1)?.headers['sync-revision']);
 
+/** What the management port answers to a path. */
+const told = (path: string, query: Record<string, string>) =>
+  [...decisionRoutes(() => store), ...whereaboutsRoutes(() => store, topology)]
+    .find((route) => route.path === path)!
+    .handler(() => undefined as never, query);
+
 /** An order of the shop that is at the target too, with nothing open. */
 async function linked(n: string): Promise<string> {
   const made = await shop({ id: `s${n}`, version: 10, note: 'first' });
@@ -100,6 +108,15 @@ describe('an edit at the target while a write of ours is unanswered', () => {
     const asked = await shop({ id: 's1', version: 30, note: 'from the shop' });
     expect(note(asked)).toEqual(['from the shop']);
     expect(await target({ id: 't1', version: 40, note: 'by a person there' })).toEqual([]);
+    expect(await told('/records/whereabouts', { id })).toMatchObject({
+      name: '#t1',
+      revision: revisionOf(asked),
+      sources: [
+        { connection: 'shop', behind: [] },
+        { connection: 'target', noun: 'tracker', externalId: 't1', behind: ['note'] },
+      ],
+      held: [{ connection: 'target', noun: 'tracker', since: expect.any(Number) }],
+    });
     const declined: Receipt = {
       type: 'receipt',
       ...about(id, revisionOf(asked)),
@@ -111,6 +128,14 @@ describe('an edit at the target while a write of ours is unanswered', () => {
     };
     expect(note(await say(declined)).at(-1)).toBe('by a person there');
     expect(await store.query('SELECT 1 FROM held WHERE id = $1', [id])).toEqual([]);
+    // Two edits met: the decision stays to be seen, without the words, which may be about a person.
+    expect(await told('/conflicts', { record: id })).toMatchObject({
+      conflicts: [
+        { id, name: '#t1', field: 'note', winner: 'target', winnerAt: 40, loser: 'shop', loserAt: 30, values: null },
+      ],
+      unstable: [],
+    });
+    expect(await told('/records/whereabouts', { id })).toMatchObject({ held: [] });
   });
 
   it('does not wait where it plainly is our write', async () => {
@@ -213,5 +238,16 @@ describe('an object nobody knows while a create of ours is under way', () => {
     expect(await target({ id: 'somebody-elses', version: 20, note: 'y' })).toEqual([]);
     const events = await say({ type: 'release', ...about('', 0) });
     expect(note(events)).toEqual(['y']);
+  });
+});
+
+describe('a key that two records of one connection have', () => {
+  it('joins nothing, and is told of both', async () => {
+    const [one] = await shop({ id: 's20', version: 10, note: 'x', joins: 'SAME' });
+    const [two] = await shop({ id: 's21', version: 10, note: 'y', joins: 'SAME' });
+    expect(one?.key).not.toBe(two?.key);
+    const ambiguous = [{ scope: 'shared', connection: 'shop', externalId: 's21', id: one?.key }];
+    for (const event of [one, two])
+      expect(await told('/records/whereabouts', { id: event?.key as string })).toMatchObject({ ambiguous });
   });
 });

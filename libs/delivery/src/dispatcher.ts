@@ -20,6 +20,8 @@ export class Dispatcher {
   private readonly running = new Map<string, Promise<void>>();
   private readonly instance = randomUUID();
   private claims = 0;
+  private claiming = false;
+  private paused = false;
   private pumping: Promise<void> | null = null;
   private again = false;
   private stopped = false;
@@ -42,13 +44,24 @@ export class Dispatcher {
     this.wake();
   }
 
+  /** A paused target's rows stay as they are: no claim, no look whether it is back. What is under way ends. */
+  setPaused(paused: boolean): void {
+    this.paused = paused;
+    if (!paused) this.wake();
+  }
+
+  /** Deliveries that are being worked on, or may be in a moment. */
+  get underWay(): number {
+    return this.running.size + (this.claiming ? 1 : 0);
+  }
+
   /** Rows may be due now. */
   wake(): void {
     this.again = true;
     if (this.pumping || this.stopped) return;
     this.pumping = this.pump().finally(() => {
       this.pumping = null;
-      if (this.again) this.wake();
+      if (this.again && !this.paused) this.wake();
     });
   }
 
@@ -68,15 +81,17 @@ export class Dispatcher {
 
   private async pump(): Promise<void> {
     const { store, name, gate, timing } = this.target;
-    while (this.again && !this.stopped) {
+    while (this.again && !this.stopped && !this.paused) {
       this.again = false;
       const free = gate.capacity() - this.running.size;
       if (free <= 0) return;
       this.claims += 1;
       const token = `${this.instance}:${this.claims}`;
+      this.claiming = true;
       const rows = await this.guarded('claim', () => claimDue(store, name, this.kinds, token, free, timing.leaseMs));
       for (const row of rows ?? [])
         this.run(`${token}/${row.id}`, deliver(this.target, row, token), rows?.length === free);
+      this.claiming = false;
     }
   }
 
@@ -89,6 +104,7 @@ export class Dispatcher {
   }
 
   private async tick(): Promise<void> {
+    if (this.paused) return;
     const { gate, store, name, timing } = this.target;
     this.ticks += 1;
     if (this.ticks % linkTicks === 0 && this.target.linked.size > 0)

@@ -10,18 +10,23 @@ export type WantedBy = (kind: string, connections: readonly string[]) => boolean
  * it. A connection is no source of its own target.
  */
 export function wantedBy(flows: readonly Flow[], target: string): WantedBy {
-  const sources = new Map<string, Set<string>>();
-  for (const flow of flows)
-    if (flow.to.includes(target))
-      for (const kind of flow.kinds) {
-        const from = sources.get(kind) ?? new Set();
-        for (const connection of flow.from) if (connection !== target) from.add(connection);
-        sources.set(kind, from);
-      }
+  const sources = new Map(Object.entries(takenBy(flows, target)).map(([kind, from]) => [kind, new Set(from)]));
   return (kind, connections) => {
     const from = sources.get(kind);
     return from !== undefined && connections.some((c) => from.has(c));
   };
+}
+
+/** The connections whose records of each kind the flows take to a target. */
+export function takenBy(flows: readonly Flow[], target: string): Record<string, string[]> {
+  const taken: Record<string, string[]> = {};
+  for (const flow of flows)
+    if (flow.to.includes(target))
+      for (const kind of flow.kinds) {
+        const others = flow.from.filter((connection) => connection !== target);
+        taken[kind] = [...new Set([...(taken[kind] ?? []), ...others])];
+      }
+  return taken;
 }
 
 /** The kind a reference field names: `orderId` holds the id of an order. Null for a field that is no reference. */

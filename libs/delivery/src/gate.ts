@@ -107,6 +107,11 @@ export class TargetGate {
     return this.circuit.state === CircuitState.HalfOpen ? 'half-open' : 'open';
   }
 
+  /** Until when the target asked to be sent nothing, milliseconds since the epoch; null where it does not. */
+  heldUntilOf(now = Date.now()): number | null {
+    return now < this.heldUntil ? this.heldUntil : null;
+  }
+
   state(now = Date.now()): GateState {
     if (this.parkedFor !== null) return 'unauthorized';
     if (this.circuit.state !== CircuitState.Closed) return 'unreachable';

@@ -1,7 +1,7 @@
 import { asSyncError, type Kind, SyncError, writerGroup } from '@syncline/contracts';
 import type { z } from 'zod';
 import { type BatchTargetRuntime, type OpenBatchTargets, retryRefused, writingThrough } from './batch-target.js';
-import { topicsRead, wantedBy } from './flows.js';
+import { takenBy, topicsRead, wantedBy } from './flows.js';
 import { Progress } from './progress.js';
 import type { ServeOptions } from './serve-objects.js';
 import { consumerOf, type ServedTarget, type TargetConnection } from './served.js';
@@ -42,7 +42,29 @@ export function serveBatches(
     looking: new Set(),
   };
   const topics = topicsRead(connection.kinds);
-  const { strategy, controller } = consumerOf(kafka, name, group, topics, writingThrough(runtime), { together: true });
+  const writeThrough = writingThrough(runtime);
+  let underWay = 0;
+  let paused = false;
+  const { strategy, controller } = consumerOf(
+    kafka,
+    name,
+    group,
+    topics,
+    async (batch) => {
+      underWay += 1;
+      try {
+        return await writeThrough(batch);
+      } finally {
+        underWay -= 1;
+      }
+    },
+    { together: true },
+  );
+  const open = () =>
+    void door.opened().catch((thrown) => {
+      runtime.lastFailure = asSyncError(thrown);
+      log.error({ target: name, err: runtime.lastFailure }, 'the target cannot be opened: tried again with each batch');
+    });
   return {
     name,
     group,
@@ -54,20 +76,30 @@ export function serveBatches(
       circuit: 'closed',
       state: stateOf(runtime.lastFailure),
       reason: runtime.lastFailure?.message ?? null,
+      heldUntil: null,
+      underWay,
+      takes: takenBy(options.flows, name),
       recent: (after) => runtime.progress.after(after),
     }),
+    // Nothing is kept here: what comes while it is paused waits in its topics, where the newest of a record counts.
+    setPaused: (now) => {
+      paused = now;
+      if (paused) strategy.pause();
+      else {
+        open();
+        strategy.resume();
+      }
+    },
     // Makes the tables before the first record comes, and says at once what is wrong.
-    start: () =>
-      void door.opened().catch((thrown) => {
-        runtime.lastFailure = asSyncError(thrown);
-        log.error(
-          { target: name, err: runtime.lastFailure },
-          'the target cannot be opened: tried again with each batch',
-        );
-      }),
+    start: () => {
+      if (!paused) open();
+    },
     stop: async () => undefined,
     close: door.close,
-    retry: (which) => retryRefused(runtime, which),
+    retry: (which) => {
+      if (paused) throw new SyncError('rejected', `${name} is paused: "syncline resume ${name}" lets it go on`);
+      return retryRefused(runtime, which);
+    },
   };
 }
 

@@ -11,7 +11,7 @@ import type { Flow, Logger } from '@syncline/runtime';
 import { reviveDead, type Store } from '@syncline/store';
 import { Dispatcher } from './dispatcher.js';
 import { dispositionLimits } from './disposition.js';
-import { linkedKinds, topicsRead, wantedBy } from './flows.js';
+import { linkedKinds, takenBy, topicsRead, wantedBy } from './flows.js';
 import { TargetGate } from './gate.js';
 import { takeIn } from './object-intake.js';
 import type { ObjectTargetRuntime, Timing } from './object-target.js';
@@ -93,8 +93,12 @@ export function serveObjects(
       circuit: gate.circuitState,
       state: gate.state(),
       reason: gate.reason,
+      heldUntil: gate.heldUntilOf(),
+      underWay: dispatcher.underWay,
+      takes: takenBy(options.flows, name),
       recent: (after) => runtime.progress.after(after),
     }),
+    setPaused: (paused) => dispatcher.setPaused(paused),
     start: () => dispatcher.start(),
     stop: (graceMs) => dispatcher.stop(graceMs),
     close: () => context.close(),

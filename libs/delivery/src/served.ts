@@ -16,6 +16,8 @@ export interface ServedTarget {
   /** Takes no more work and waits for what is under way, so long at most. */
   stop(graceMs: number): Promise<void>;
   close(): Promise<void>;
+  /** An operator paused the target, or lets it go on: while it is paused nothing is sent to it. */
+  setPaused(paused: boolean): void;
   /** Tries what was given up once more: one record, or all that failed for one kind of reason. Returns how many. */
   retry(which: { id?: string; failureKind?: string }): Promise<number>;
 }

@@ -11,7 +11,7 @@ import {
   startService,
   targetsOf,
 } from '@syncline/runtime';
-import { checkStore, grantStore, openStore, turnBudget } from '@syncline/store';
+import { checkStore, grantStore, openStore, turnBudget, watchPauses } from '@syncline/store';
 import { type Timing, timingDefault } from './object-target.js';
 import { type BatchProvider, serveBatches } from './serve-batches.js';
 import { serveObjects } from './serve-objects.js';
@@ -75,8 +75,24 @@ export async function startWriter(options: WriterOptions): Promise<RunningServic
       : serveBatches(options.batch, connection, shared),
   );
   const unobserve = observeWriter(store, served);
+  // Known before the first record is: a target that is paused is not sent anything by a restart either.
+  const pauses = await watchPauses(
+    store,
+    served.map((t) => t.name),
+    {
+      changed: (name, since) => {
+        log.info(
+          { target: name, paused: since !== null },
+          since === null ? 'the target goes on' : 'the target is paused',
+        );
+        served.find((t) => t.name === name)?.setPaused(since !== null);
+      },
+      failed: (error) => log.debug({ err: error }, 'the pauses could not be read: those known before count'),
+    },
+  );
   const closeAll = async () => {
     unobserve();
+    pauses.stop();
     await Promise.allSettled(served.map((t) => t.close()));
     await sender.disconnect();
     await tokens?.close();
@@ -98,7 +114,7 @@ export async function startWriter(options: WriterOptions): Promise<RunningServic
         { name: 'kafka', check: () => served.every((t) => t.strategy.isReady()) },
         ...('connector' in options ? [{ name: 'receipts', check: () => sender.isReady() }] : []),
       ],
-      status: () => () => writerStatus(store, served),
+      status: () => () => writerStatus(store, served, pauses),
       routes: writerRoutes(store, served),
       started: () => {
         for (const target of served) target.start();

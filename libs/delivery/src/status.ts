@@ -5,6 +5,9 @@ import {
   countDeliveries,
   deadDeliveries,
   deliveriesOf,
+  openDeliveries,
+  openStates,
+  type Pauses,
   readBudgets,
   type Store,
   type TargetCounts,
@@ -22,6 +25,12 @@ export interface TargetHealth {
   state: 'ok' | 'throttled' | 'unauthorized' | 'unreachable';
   /** Why it is not ok; null where it is. */
   reason: string | null;
+  /** Until when it asked to be sent nothing, milliseconds since the epoch; null where it does not. */
+  heldUntil: number | null;
+  /** Deliveries that are being worked on now. */
+  underWay: number;
+  /** The connections whose records of each kind the flows take there. */
+  takes: Record<string, string[]>;
   recent(after: number): RecentDelivery[];
 }
 
@@ -35,32 +44,31 @@ export interface TargetStatus extends Omit<TargetHealth, 'recent'> {
   waiting: number;
   /** The connection's request budget, shared with its ingestor; null where it has none or nobody used it yet. */
   budget: BudgetView | null;
+  /** Since when an operator has paused it, milliseconds since the epoch; null where nobody has. */
+  paused: number | null;
 }
 
 const sum = (counts: TargetCounts[], field: 'desired' | 'delivered' | 'pending' | 'dead' | 'waiting') =>
   counts.reduce((total, c) => total + c[field], 0);
 
 /** What GET /status answers: the targets as counted in PostgreSQL, and how far their consumers are behind. */
-export async function writerStatus(store: Store, served: readonly ServedTarget[]) {
+export async function writerStatus(store: Store, served: readonly ServedTarget[], pauses: Pauses) {
   const names = served.map((t) => t.name);
   const [counts, budgets] = await Promise.all([countDeliveries(store, names), readBudgets<BudgetState>(store, names)]);
   const left = new Map(budgets.map((b) => [b.connection, viewBudget(b.state, b.nowMs)]));
   const targets = served.map((t): TargetStatus => {
     const own = counts.filter((c) => c.target === t.name);
-    const { provider, freshnessMs, circuit, state, reason } = t.health();
+    const { recent: _, ...health } = t.health();
     return {
       name: t.name,
-      provider,
+      ...health,
       desired: sum(own, 'desired'),
       delivered: sum(own, 'delivered'),
       pending: sum(own, 'pending'),
       dead: sum(own, 'dead'),
       waiting: sum(own, 'waiting'),
-      freshnessMs,
-      circuit,
-      state,
-      reason,
       budget: left.get(t.name) ?? null,
+      paused: pauses.since(t.name),
     };
   });
   return { targets, consumers: await consumerLag(served) };
@@ -76,15 +84,22 @@ async function consumerLag(served: readonly ServedTarget[]) {
 
 const recordsMax = 500;
 
+/** Deliveries of one record, or those that are not done: of one target, in one state. */
+async function listDeliveries(store: Store, names: readonly string[], query: Readonly<Record<string, string>>) {
+  const { record, target, state, limit } = query;
+  if (record !== undefined) return deliveriesOf(store, names, record);
+  const targets = target === undefined ? names : names.filter((name) => name === target);
+  const states = openStates.filter((one) => state === undefined || one === state);
+  return openDeliveries(store, targets, states, Math.min(Number(limit) || recordsMax, recordsMax));
+}
+
 /** What the CLI asks of a writer beside its status. */
 export function writerRoutes(store: Store, served: readonly ServedTarget[]): ManagementRoute[] {
   const names = served.map((t) => t.name);
   return [
     {
       path: '/deliveries',
-      handler: async (_, { record }) => ({
-        deliveries: record === undefined ? [] : await deliveriesOf(store, names, record),
-      }),
+      handler: async (_, query) => ({ deliveries: await listDeliveries(store, names, query) }),
     },
     {
       path: '/recent',

@@ -8,6 +8,7 @@ import { pause } from './backoff.js';
 import type { Served } from './connection.js';
 import type { IngestorEnv } from './env.js';
 import { type Keeper, startKeeper } from './keeper.js';
+import { type Pausing, watchPausing } from './pausing.js';
 import { type Poller, type PollOutcome, startPoller } from './poller.js';
 import type { Sender } from './publish.js';
 import { type AlsoReader, createAlsoReader } from './read-also.js';
@@ -47,6 +48,7 @@ export class Ingestor {
   #keepers = new Map<string, Keeper>();
   #server: WebhookServer | null = null;
   #also: AlsoReader | null = null;
+  #pausing: Pausing | null = null;
 
   constructor(private readonly parts: IngestorParts) {
     this.#counts = countAccepted(parts.store, parts.log);
@@ -64,7 +66,13 @@ export class Ingestor {
     const rows = connections.map((c) => ({ name: c.name, provider: connector.provider }));
     await addConnections(store, rows);
     const accepted = (connection: string, receivedAt: number) => this.#counts.add(connection, receivedAt);
-    const also = createAlsoReader({ sender, log, accepted, signal: this.#stop.signal });
+    const names = connections.map((c) => c.name);
+    const pausing = await watchPausing(store, names, log, (connection) => {
+      for (const poller of this.#pollersOf(connection)) poller.resume();
+    });
+    this.#pausing = pausing;
+    const { paused } = pausing;
+    const also = createAlsoReader({ sender, log, accepted, paused, signal: this.#stop.signal });
     this.#also = also;
     this.#server = await startWebhookServer({
       connections,
@@ -80,7 +88,7 @@ export class Ingestor {
       ...(times.headersMsMax === undefined ? {} : { headersMsMax: times.headersMsMax }),
       ...(times.requestMsMax === undefined ? {} : { requestMsMax: times.requestMsMax }),
     });
-    const shared = { store, log, states: this.#states, holder: randomUUID(), signal: this.#stop.signal };
+    const shared = { store, log, states: this.#states, holder: randomUUID(), signal: this.#stop.signal, pausing };
     for (const served of connections) {
       for (const [noun, object] of Object.entries(connector.objects))
         if (object.poll) {
@@ -116,6 +124,8 @@ export class Ingestor {
       connections: rows.map((row) => ({
         ...row,
         budget: left.get(row.name) ?? null,
+        paused: this.#pausing?.since(row.name) ?? null,
+        underWay: this.#pollersOf(row.name).filter((p) => p.busy).length,
         webhook: { ...row.webhook, url: `${this.url}/webhooks/${row.name}` },
         polls: watermarks
           .filter((w) => w.connection === row.name)
@@ -140,6 +150,7 @@ export class Ingestor {
   /** Stops taking webhooks and polling; what is under way ends first. */
   async stop(): Promise<void> {
     await this.#server?.close();
+    this.#pausing?.stop();
     this.#stop.abort();
     await Promise.all([...this.#pollers, ...this.#keepers.values()].map((loop) => loop.done));
     await this.#also?.done();

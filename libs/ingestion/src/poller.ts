@@ -3,6 +3,7 @@ import { type Logger, metrics } from '@syncline/runtime';
 import { pollIsDue, releaseLease, renewLease, type Store, takeLease } from '@syncline/store';
 import { backoffMs, createBell, pause } from './backoff.js';
 import type { Served } from './connection.js';
+import type { Pausing } from './pausing.js';
 import { LeaseLost, type PollResult, pollOnce } from './poll.js';
 import type { Sender } from './publish.js';
 import { createSeenStates } from './seen.js';
@@ -15,6 +16,7 @@ export interface PollerOptions {
   sender: Sender;
   log: Logger;
   states: ConnectionStates;
+  pausing: Pausing;
   /** Names this process among those that share the work; new at every start. */
   holder: string;
   intervalMs: number;
@@ -31,16 +33,22 @@ export type PollOutcome =
   | ({ outcome: 'polled' } & PollResult)
   /** Another process polls, or did so less than an interval ago. */
   | { outcome: 'elsewhere' | 'notDue' | 'lost' }
+  /** An operator has paused the connection, before or during the poll; it goes on where it stopped. */
+  | { outcome: 'paused' }
   | { outcome: 'failed'; error: SyncError };
 
 /** The poll loop of one (connection, noun). */
 export interface Poller {
   readonly connection: string;
   readonly noun: string;
+  /** True while it reads. */
+  readonly busy: boolean;
   /** Polls now, also when none is due; after the one under way, if any. */
   now(): Promise<PollOutcome>;
   /** Ends a pause after failures: the connection works again. */
   wake(): void;
+  /** A pause has ended: polls as soon as it can, also when none is due, for what webhooks have only named meanwhile. */
+  resume(): void;
   /** Resolves when the loop has ended, after the signal was aborted. */
   readonly done: Promise<void>;
 }
@@ -50,13 +58,41 @@ export function startPoller(served: Served, noun: string, options: PollerOptions
   const bell = createBell();
   const attempt = createAttempt(served, noun, options);
   let last: Promise<unknown> = Promise.resolve();
+  let busy = false;
+  const tracked = async (force: boolean): Promise<PollOutcome> => {
+    busy = true;
+    try {
+      return await attempt(force);
+    } finally {
+      busy = false;
+    }
+  };
   const inTurn = (force: boolean): Promise<PollOutcome> => {
-    const run = last.then(() => attempt(force));
+    const run = last.then(() => tracked(force));
     last = run;
     return run;
   };
-  const done = loop(served, noun, options, () => inTurn(false), bell);
-  return { connection: served.name, noun, now: () => inTurn(true), wake: () => bell.ring(), done };
+  let resumed = false;
+  const next = (): Promise<PollOutcome> => {
+    const force = resumed;
+    resumed = false;
+    return inTurn(force);
+  };
+  const done = loop(served, noun, options, next, bell);
+  return {
+    connection: served.name,
+    noun,
+    get busy() {
+      return busy;
+    },
+    now: () => inTurn(true),
+    wake: () => bell.ring(),
+    resume() {
+      resumed = true;
+      bell.ring();
+    },
+    done,
+  };
 }
 
 async function loop(
@@ -70,7 +106,7 @@ async function loop(
   let failures = 0;
   while (!signal.aborted) {
     const wake = bell.next();
-    if (states.parked(served.name)) {
+    if (states.parked(served.name) || options.pausing.paused(served.name)) {
       await pause(intervalMs, signal, wake);
       continue;
     }
@@ -123,6 +159,7 @@ function createAttempt(served: Served, noun: string, options: PollerOptions): (f
     let renewing: { signal: AbortSignal; stop(): void } | null = null;
     try {
       if (options.signal.aborted) return { outcome: 'lost' };
+      if (options.pausing.paused(served.name)) return { outcome: 'paused' };
       const patience = options.intervalMs * (mine ? 0.9 : 1.5);
       if (!force && !(await pollIsDue(store, served.name, noun, patience))) {
         mine = false;
@@ -130,7 +167,9 @@ function createAttempt(served: Served, noun: string, options: PollerOptions): (f
       }
       token = await takeLease(store, { name, holder, ttlMs: leaseMs });
       if (token === null) return { outcome: 'elsewhere' };
-      renewing = keepLease(store, { name, holder, token, ttlMs: leaseMs }, options.signal);
+      const untilPaused = options.pausing.signal(served.name);
+      const ended = AbortSignal.any([options.signal, untilPaused]);
+      renewing = keepLease(store, { name, holder, token, ttlMs: leaseMs }, ended);
       const { sender, accepted } = options;
       const { signal } = renewing;
       const result = await pollOnce({
@@ -148,6 +187,7 @@ function createAttempt(served: Served, noun: string, options: PollerOptions): (f
       mine = true;
       return { outcome: 'polled', ...result };
     } catch (thrown) {
+      if (thrown instanceof LeaseLost && options.pausing.paused(served.name)) return { outcome: 'paused' };
       if (thrown instanceof LeaseLost || options.signal.aborted) return { outcome: 'lost' };
       return { outcome: 'failed', error: asSyncError(thrown) };
     } finally {

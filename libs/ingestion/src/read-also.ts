@@ -22,6 +22,8 @@ export function createAlsoReader(deps: {
   sender: Sender;
   log: Logger;
   signal: AbortSignal;
+  /** Nothing is read of a paused connection: the first poll after it goes on brings what webhooks named meanwhile. */
+  paused(connection: string): boolean;
   accepted(connection: string, receivedAt: number): void;
 }): AlsoReader {
   const running = new Set<Promise<void>>();
@@ -48,7 +50,7 @@ export function createAlsoReader(deps: {
   };
 
   const persist = async (served: Served, noun: string, externalId: string): Promise<void> => {
-    for (let tries = 1; !deps.signal.aborted; tries++) {
+    for (let tries = 1; !deps.signal.aborted && !deps.paused(served.name); tries++) {
       try {
         return await once(served, noun, externalId);
       } catch (thrown) {

@@ -43,7 +43,10 @@ const progress = `external_id = $4, made = $5, pending_create = $6, tries = $7::
 const progressParams = (p: DeliveryProgress) => [p.externalId, p.made, p.pendingCreate, JSON.stringify(p.tries)];
 const seconds = (ms: number) => ms / 1000;
 
-/** Takes up to `limit` rows of these kinds that are due, oldest first, for `leaseMs`; rows others hold are passed over. */
+/**
+ * Takes up to `limit` rows of these kinds that are due, oldest first, for `leaseMs`; rows others hold are passed over, and
+ * none is taken of a target that an operator has paused.
+ */
 export async function claimDue(
   db: Db,
   target: string,
@@ -55,7 +58,7 @@ export async function claimDue(
   return db.query<ClaimedRow>(
     `UPDATE deliveries d SET claimed_by = $2, claimed_until = now() + make_interval(secs => $4)
      FROM (SELECT d.id FROM deliveries d WHERE d.target = $1 AND d.state = 'pending' AND d.due_at <= now()
-             AND d.kind = ANY($5::text[]) AND ${free}
+             AND d.kind = ANY($5::text[]) AND ${free} AND NOT EXISTS (SELECT FROM pauses WHERE name = $1)
            ORDER BY d.due_at LIMIT $3 FOR UPDATE SKIP LOCKED) due
      WHERE d.target = $1 AND d.id = due.id RETURNING ${claimed}`,
     [target, token, limit, seconds(leaseMs), kinds],

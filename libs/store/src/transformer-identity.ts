@@ -23,6 +23,7 @@ export async function findIdentities(db: Db, keys: readonly IdentityKey[]): Prom
 export async function moveIdentities(db: Db, from: string, to: string): Promise<void> {
   await db.query('UPDATE identity SET id = $2 WHERE id = $1', [from, to]);
   await db.query('UPDATE held SET id = $2 WHERE id = $1', [from, to]);
+  await db.query('UPDATE conflicts SET id = $2 WHERE id = $1', [from, to]);
 }
 
 /** Canonical ids that a text people type may mean: a canonical id, an order name, an external id, a tracking number. */

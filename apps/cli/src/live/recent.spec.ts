@@ -72,6 +72,7 @@ describe('the view', () => {
         accepted: 4,
         changed: 3,
         lastReceivedAt: null,
+        paused: null,
       },
     ],
     targets: [
@@ -84,6 +85,7 @@ describe('the view', () => {
         pending: 1,
         dead: 0,
         freshnessMs: { p50: 40, p99: 120 },
+        paused: null,
       },
     ],
     consumers: [],

@@ -115,11 +115,15 @@ function plainView(): View {
 
 /** The status in one line. */
 export function plainStatus(status: Status): string {
-  const sources = status.connections.map((c) => `${c.name} accepted ${c.accepted ?? '-'} changed ${c.changed ?? '-'}`);
+  const sources = status.connections.map(
+    (c) => `${c.name}${c.paused ? ' (paused)' : ''} accepted ${c.accepted ?? '-'} changed ${c.changed ?? '-'}`,
+  );
   const targets = status.targets.map((t) => {
-    const rest = [t.pending ? `${t.pending} pending` : '', t.dead ? `${t.dead} dead` : ''].filter(
-      (part) => part !== '',
-    );
+    const rest = [
+      t.paused ? 'paused' : '',
+      t.pending ? `${t.pending} pending` : '',
+      t.dead ? `${t.dead} dead` : '',
+    ].filter((part) => part !== '');
     return `${t.name} ${t.delivered ?? '-'}/${t.desired ?? '-'}${rest.length > 0 ? ` (${rest.join(', ')})` : ''} p99 ${span(t.freshnessMs.p99)}`;
   });
   return `${sources.join(', ')} → ${targets.join(', ')}`;

@@ -26,7 +26,8 @@ export async function deliveriesOf(local: Local, id: string): Promise<Delivery[]
   return answers.flat();
 }
 
-async function askTransformer(local: Local, path: string): Promise<unknown> {
+/** A JSON answer of the transformer. Throws a Failure where it does not give one. */
+export async function askTransformer(local: Local, path: string): Promise<unknown> {
   const transformer = local.services.find((service) => service.role === 'transformer');
   const answer = transformer && (await askService(transformer, path));
   if (answer === undefined)

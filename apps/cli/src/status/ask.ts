@@ -16,6 +16,11 @@ export async function askService(service: LocalService, path: string): Promise<u
 
 /** Asks every service for its part of the status and puts the parts together. */
 export async function askStatus(local: Local): Promise<Status> {
+  return mergeStatus(local, await askParts(local));
+}
+
+/** What each service that answers says of itself, by its name. */
+export async function askParts(local: Local): Promise<Map<string, ServiceStatus>> {
   const answers = new Map<string, ServiceStatus>();
   await Promise.all(
     local.services.map(async (service) => {
@@ -23,5 +28,5 @@ export async function askStatus(local: Local): Promise<Status> {
       if (parsed.success) answers.set(service.name, parsed.data);
     }),
   );
-  return mergeStatus(local, answers);
+  return answers;
 }

@@ -62,6 +62,7 @@ describe('mergeStatus', () => {
         accepted: 12,
         changed: 5,
         lastReceivedAt: '2026-11-23T10:00:00.000Z',
+        paused: null,
       },
     ]);
     expect(status.targets).toEqual([
@@ -74,6 +75,7 @@ describe('mergeStatus', () => {
         pending: 1,
         dead: 0,
         freshnessMs: { p50: 30, p99: 1_900 },
+        paused: null,
       },
     ]);
     expect(status.consumers.map(({ group }) => group)).toEqual(['transformer', 'writer.warehouse']);
@@ -142,6 +144,18 @@ describe('the status for people', () => {
     expect(statusLines(status)).toContain(
       'Budget of shop: 3 left, 100 a second; paused for 1.2 s; writer-shopify waits for 70 (write, 2.1 s)',
     );
+  });
+
+  it('says what is paused, since when', () => {
+    const since = Date.UTC(2026, 10, 23, 9, 58);
+    const paused = {
+      ...all,
+      'ingestor-shopify': { connections: [{ ...all['ingestor-shopify'].connections[0], paused: since }] },
+      'writer-postgres': { targets: [{ ...all['writer-postgres'].targets[0], paused: since }] },
+    };
+    const lines = statusLines(mergeStatus(local, answers(paused)), Date.parse('2026-11-23T10:00:00.000Z'));
+    expect(lines).toContain('shop        shopify   paused        12        5  0 ms ago');
+    expect(lines.at(-1)).toMatch(/^Paused: shop as a source for 2 min, warehouse as a target for 2 min /);
   });
 
   it('writes spans shortly', () => {

@@ -30,6 +30,20 @@ export const serviceStatus = z.object({
           accepted: count,
           lastReceivedAt: instant.nullable(),
           budget: budget.nullish(),
+          /** Since when an operator has paused it as a source. */
+          paused: instant.nullish(),
+          /** Reads that have not ended yet. */
+          underWay: count.optional(),
+          polls: z
+            .array(
+              z.object({
+                noun: z.string(),
+                watermark: count.nullable(),
+                polledAt: count.nullable(),
+                resuming: z.boolean(),
+              }),
+            )
+            .default([]),
         })
         .loose(),
     )
@@ -46,8 +60,18 @@ export const serviceStatus = z.object({
           delivered: count,
           pending: count,
           dead: count,
+          waiting: count.optional(),
           freshnessMs: percentiles,
           budget: budget.nullish(),
+          /** Since when an operator has paused it as a target. */
+          paused: instant.nullish(),
+          /** Until when it asked to be sent nothing. */
+          heldUntil: count.nullish(),
+          circuit: z.string().optional(),
+          /** Deliveries that are being worked on now. */
+          underWay: count.optional(),
+          /** The connections whose records of each kind the flows take there. */
+          takes: z.record(z.string(), z.array(z.string())).optional(),
         })
         .loose(),
     )
@@ -66,6 +90,8 @@ export interface Status {
     accepted: number | null;
     changed: number | null;
     lastReceivedAt: string | null;
+    /** Since when an operator has paused it; null where nobody has, or nobody knows. */
+    paused: string | null;
   }[];
   targets: {
     name: string;
@@ -76,6 +102,7 @@ export interface Status {
     pending: number | null;
     dead: number | null;
     freshnessMs: { p50: number | null; p99: number | null };
+    paused: string | null;
   }[];
   consumers: z.infer<typeof consumer>[];
   /** One for each connection whose budget was used. */
@@ -103,6 +130,7 @@ export function mergeStatus(local: Local, answers: ReadonlyMap<string, ServiceSt
         accepted: own?.accepted ?? null,
         changed: transformerAnswers ? (changed[name] ?? 0) : null,
         lastReceivedAt: own?.lastReceivedAt ?? null,
+        paused: own?.paused ?? null,
       };
     }),
     targets: served('writer').map((name) => {
@@ -116,6 +144,7 @@ export function mergeStatus(local: Local, answers: ReadonlyMap<string, ServiceSt
         pending: own?.pending ?? null,
         dead: own?.dead ?? null,
         freshnessMs: own?.freshnessMs ?? { p50: null, p99: null },
+        paused: own?.paused ?? null,
       };
     }),
     budgets: budgetsOf(all),

@@ -43,20 +43,31 @@ function budgetLine(b: Status['budgets'][number]): string {
 export function statusLines(status: Status, nowMs = Date.now()): string[] {
   const lagging = status.consumers.filter((consumer) => consumer.lagRecords > 0);
   const unwell = status.services.filter((service) => service.state !== 'ready' || service.restarts > 0);
+  const paused = [
+    ...status.connections.flatMap((c) => (c.paused ? [`${c.name} as a source for ${ago(c.paused, nowMs)}`] : [])),
+    ...status.targets.flatMap((t) => (t.paused ? [`${t.name} as a target for ${ago(t.paused, nowMs)}`] : [])),
+  ].map((text) => text.replace(/ ago$/, ''));
   const reasons = [...status.connections, ...status.targets].flatMap((c) =>
     c.reason ? [`${c.name}: ${c.reason}`] : [],
   );
   return [
     ...table(
       ['CONNECTION', 'PROVIDER', 'STATE', 'ACCEPTED', 'CHANGED', 'LAST RECEIVED'],
-      status.connections.map((c) => [c.name, c.provider, c.state, c.accepted, c.changed, ago(c.lastReceivedAt, nowMs)]),
+      status.connections.map((c) => [
+        c.name,
+        c.provider,
+        c.paused ? 'paused' : c.state,
+        c.accepted,
+        c.changed,
+        ago(c.lastReceivedAt, nowMs),
+      ]),
     ),
     '',
     ...table(
       ['TARGET', 'STATE', 'DESIRED', 'DELIVERED', 'PENDING', 'DEAD', 'FRESHNESS P50', 'P99'],
       status.targets.map((t) => [
         t.name,
-        t.state,
+        t.paused ? 'paused' : t.state,
         t.desired,
         t.delivered,
         t.pending,
@@ -73,6 +84,7 @@ export function statusLines(status: Status, nowMs = Date.now()): string[] {
     unwell.length === 0
       ? `All ${status.services.length} services are ready.`
       : `Services: ${unwell.map((s) => `${s.name} ${s.state}${s.restarts > 0 ? `, restarted ${s.restarts}×` : ''}`).join('; ')}`,
+    ...(paused.length > 0 ? [`Paused: ${paused.join(', ')} ("syncline resume" lets it go on)`] : []),
     ...reasons,
   ];
 }

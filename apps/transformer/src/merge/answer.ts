@@ -1,5 +1,6 @@
 import type { Fields, Json, Observation, Receipt } from '@syncline/contracts';
 import { anyAsk, asksOf, behind, differs, keptAs, knows, learn, superseded } from './compare.js';
+import { noteKept } from './decided.js';
 import { equal, isEmpty } from './equal.js';
 import { edit, observe, snapshotOf, withTries, withVersion } from './observe.js';
 import type { MergeContext, MergeState, Snapshot, SourceKey } from './state.js';
@@ -88,6 +89,7 @@ function current(
     const value = observed.fields[field] as Json;
     if (field in r.sent) {
       standsFor[field] = r.sent[field] as Json;
+      noteKept(ctx, state, source, field, r.sent[field] as Json, value);
       continue;
     }
     if (equal(s.fields[field], value)) continue;
@@ -118,12 +120,15 @@ function created(ctx: MergeContext, state: MergeState, source: SourceKey, r: Ans
   closeAsks(state, source, r.revision);
   const first = r.tries[0];
   const snapshot = snapshotOf(observed, undefined);
+  const decided = state.conflicts.length;
   state.snapshots.set(source, snapshot);
   for (const field in observed.fields) {
     const value = observed.fields[field] as Json;
     const made = r.sent[field] ?? first?.[field];
-    if (field in r.sent) snapshot.standsFor[field] = r.sent[field] as Json;
-    else if (isEmpty(value) && state.fields[field]) continue;
+    if (field in r.sent) {
+      snapshot.standsFor[field] = r.sent[field] as Json;
+      noteKept(ctx, state, source, field, r.sent[field] as Json, value);
+    } else if (isEmpty(value) && state.fields[field]) continue;
     else if (made === undefined || !keptAs(ctx, source, field, made, value)) {
       edit(
         ctx,
@@ -136,6 +141,8 @@ function created(ctx: MergeContext, state: MergeState, source: SourceKey, r: Ans
       );
     } else if (!equal(made, value)) snapshot.standsFor[field] = made;
   }
+  // What an object shows at first is no edit.
+  state.conflicts.length = decided;
   learn(ctx, state, source);
   return true;
 }

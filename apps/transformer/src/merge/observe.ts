@@ -1,5 +1,6 @@
 import type { Fields, Json, Observation } from '@syncline/contracts';
 import { asksOf, differs, keptAs, knows, learn, superseded } from './compare.js';
+import { noteDecision } from './decided.js';
 import { equal, isEmpty } from './equal.js';
 import { connectionOf, isBlank, type MergeContext, type MergeState, type Snapshot, type SourceKey } from './state.js';
 
@@ -126,6 +127,7 @@ export function edit(
     return false;
   }
   const taken = !present || (owner === undefined ? (ctx.rules.causal && known) || at >= present.at : mayOwn);
+  if (present) noteDecision(ctx, state, source, { field, value, at, known, present, taken });
   if (!taken) return false;
   state.fields[field] = { value, by: connection, at, stamp: ++state.stamp };
   for (const snapshot of state.snapshots.values()) snapshot.knows.delete(field);

@@ -1,4 +1,5 @@
 import type { Fields, Json } from '@syncline/contracts';
+import type { Conflict, Unstable } from './decided.js';
 
 /**
  * Where an object of the record lives, as the merge sees it: one connection's objects of one noun. A record has at most one
@@ -61,6 +62,9 @@ export interface MergeState {
   stamp: number;
   snapshots: Map<SourceKey, Snapshot>;
   asks: Map<SourceKey, Map<string, Ask[]>>;
+  /** What was decided, and what a target was seen to keep, since the state was read: for the caller to store, never read here. */
+  conflicts: Conflict[];
+  unstable: Unstable[];
 }
 
 /** A record nobody has said anything of yet. */
@@ -70,6 +74,8 @@ export const emptyState = (): MergeState => ({
   stamp: 0,
   snapshots: new Map(),
   asks: new Map(),
+  conflicts: [],
+  unstable: [],
 });
 
 /** True until the first observation: the record was only mentioned. */

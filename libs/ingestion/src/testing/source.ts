@@ -30,6 +30,8 @@ export interface Source {
   /** Milliseconds the source's clock is ahead of ours. */
   clockAheadMs: number;
   pageSize: number;
+  /** How long it takes for a page, in milliseconds. */
+  pageMs: number;
   close(): Promise<void>;
 }
 
@@ -43,6 +45,7 @@ export async function startSource(): Promise<Source> {
     registered: new Set<string>(),
     clockAheadMs: 0,
     pageSize: 10,
+    pageMs: 0,
   };
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? '/', 'http://source');
@@ -67,13 +70,16 @@ export async function startSource(): Promise<Source> {
       });
       return;
     }
+    const one = source.objects.find((o) => url.pathname === `/objects/${o.id}`);
+    if (one) return answer(200, one);
     if (url.pathname !== '/objects') return answer(200, {});
     if (source.pagesLeft !== null && source.pagesLeft-- <= 0) return answer(503, { error: 'away' });
     const since = Number(url.searchParams.get('since'));
     const from = Number(url.searchParams.get('from') ?? 0);
     const found = source.objects.filter((o) => o.version >= since);
     const next = from + source.pageSize < found.length ? from + source.pageSize : null;
-    answer(200, { items: found.slice(from, from + source.pageSize), next, now: Date.now() + source.clockAheadMs });
+    const items = found.slice(from, from + source.pageSize);
+    setTimeout(() => answer(200, { items, next, now: Date.now() + source.clockAheadMs }), source.pageMs);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const source: Source = Object.assign(state, {
@@ -119,6 +125,10 @@ export const sourceConnector = defineConnector({
       kind: 'shipment',
       toCanonical: () => [],
       settleMs: 100,
+      read: async ({ http }, id) => {
+        const { json } = await http.send<SourceObject>({ method: 'GET', path: `/objects/${id}`, safe: true });
+        return { item: itemOf(json), readAt: Date.now() };
+      },
       async *poll({ http }, { since, checkpoint }): AsyncGenerator<Page> {
         let from: number | null = checkpoint === null ? 0 : Number(checkpoint);
         if (Number.isNaN(from)) throw new SyncError('rejected', 'this checkpoint has expired');
@@ -145,7 +155,7 @@ export const sourceConnector = defineConnector({
     verify: (request, secrets) =>
       verifyHmac(request, secrets, { header: 'x-signature', algorithm: 'sha256', encoding: 'hex' }),
     parse(request, body) {
-      const { topic, id, version } = (body ?? {}) as { topic?: unknown; id?: unknown; version?: unknown };
+      const { topic, id, version, also } = (body ?? {}) as Readonly<Record<string, unknown>>;
       if (topic === 'ping') return { kind: 'ignored', type: 'ping' };
       if (topic === 'removed') return { kind: 'uninstalled' };
       if (typeof id !== 'string') throw new SyncError('unmappable', 'id is missing', { path: 'id' });
@@ -157,6 +167,7 @@ export const sourceConnector = defineConnector({
         type: 'tracker.updated',
         occurredAt: null,
         apiVersion: 'v2',
+        ...(typeof also === 'string' ? { also: [{ noun: 'tracker', externalId: also }] } : {}),
       };
     },
     async register({ http }, url) {

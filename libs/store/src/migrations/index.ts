@@ -2,6 +2,7 @@ import { Budget1700000004000 } from './budget.js';
 import { Delivery1700000003000 } from './delivery.js';
 import { Grants1700000005000 } from './grants.js';
 import { Ingestion1700000002000 } from './ingestion.js';
+import { Operate1700000006000 } from './operate.js';
 import { Transformer1700000001000 } from './transformer.js';
 
 /** Every migration of the store, in order. One area a file; a later change adds a class, it never edits one that shipped. */
@@ -11,4 +12,5 @@ export const migrations = [
   Delivery1700000003000,
   Budget1700000004000,
   Grants1700000005000,
+  Operate1700000006000,
 ];
