@@ -16,8 +16,18 @@ export interface ServedTarget {
   /** Takes no more work and waits for what is under way, so long at most. */
   stop(graceMs: number): Promise<void>;
   close(): Promise<void>;
-  /** Tries what was given up once more: one record, or all that failed for one kind of reason. Returns how many. */
-  retry(which: { id?: string; failureKind?: string }): Promise<number>;
+  /** Tries what was given up once more: one record, or all that failed for one kind of reason. */
+  retry(which: { id?: string; failureKind?: string }): Promise<Retried>;
+}
+
+/** What became of given-up deliveries that were tried once more. */
+export interface Retried {
+  /** Due again, or taken by the target now. */
+  retried: number;
+  /** Not tried: the target has that revision or a newer one. */
+  superseded: number;
+  /** Refused by the target once more. */
+  refused: number;
 }
 
 /** The consumer of one target: its own group over its topics, bound to its own handler. */
