@@ -33,6 +33,12 @@ export const ingestorEnv = baseEnv.extend({
     .min(1)
     .default(3_000)
     .describe('Webhook requests a connection may send per second before it is answered 429'),
+  BACKFILL_SHARE: z.coerce
+    .number()
+    .positive()
+    .max(1)
+    .default(0.2)
+    .describe("Share of a connection's requests per second that backfills may take"),
 });
 
 /** An ingestor's environment, read. */
