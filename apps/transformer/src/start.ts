@@ -25,6 +25,7 @@ import { BatchController } from './batch.controller.js';
 import { startHousekeeping } from './housekeeping.js';
 import { inspectRoutes } from './inspect.js';
 import { Lanes } from './lanes.js';
+import { replayRoutes } from './replay.js';
 import { createTopology } from './topology.js';
 
 /** Starts the transformer: raw topics and receipts in, canonical topics out. Refuses to start where topics or tables are missing. */
@@ -88,7 +89,10 @@ export async function startTransformer(env: NodeJS.ProcessEnv = process.env): Pr
       { name: 'database', check: () => store.ready() },
     ],
     status: () => async () => ({ changed: await countChanges(store), consumers: await lag() }),
-    routes: inspectRoutes(() => store),
+    routes: [
+      ...inspectRoutes(() => store),
+      ...replayRoutes(() => ({ kafka, store, topology, send: (message) => producer.send(message) })),
+    ],
   });
 }
 
