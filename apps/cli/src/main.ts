@@ -1,4 +1,5 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { declareReplays } from './commands/replay-line.js';
 import { Failure } from './failure.js';
 import { operatingCommands } from './operate/commands.js';
 
@@ -77,6 +78,7 @@ function program(): Command {
   command('migrate', 'make topics and tables, or bring them up to date')
     .option('--config <file>', 'the configuration (default: SYNCLINE_CONFIG, of the running system, or syncline.yaml)')
     .action(async (options) => done(await (await import('./commands/migrate.js')).migrateCommand(options)));
+  declareReplays(root, command, done);
   return root;
 }
 

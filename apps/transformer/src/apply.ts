@@ -14,7 +14,8 @@ import { type ObservationStep, observedStep, type ReceiptStep, type Step } from 
 import { addKey, type Entries, type Entry, entryById, entryByKey, lockEntries, lockMore } from './entries.js';
 import { answer } from './merge/answer.js';
 import { mustWait, observe } from './merge/observe.js';
-import { type SourceKey, sourceKey } from './merge/state.js';
+import { correct, placeOfReplay } from './merge/replay.js';
+import { isBlank, type SourceKey, sourceKey } from './merge/state.js';
 import { fillReferences, type Joined, join, resolve } from './resolve.js';
 import type { Topology } from './topology.js';
 
@@ -54,6 +55,12 @@ async function applyObservation(at: Attempt, step: ObservationStep, noWait: bool
   }
   fillReferences(entries, step, topology);
   const ctx = topology.context(entry.kind);
+  const replayed = step.envelope.origin === 'replay';
+  const place = replayed ? placeOfReplay(observation, entry.state.snapshots.get(source)) : 'unseen';
+  if (place !== 'unseen') {
+    if (place === 'same' && correct(ctx, entry.state, source, observation)) entry.cause = step;
+    return [...touched, entry];
+  }
   if (!noWait && ((entry.held[source] ?? 0) > 0 || mustWait(ctx, entry.state, source, observation))) {
     await holdObservations(tx, [heldRow(step, entry.id)]);
     entry.held[source] = (entry.held[source] ?? 0) + 1;
@@ -78,6 +85,10 @@ async function applyReceipt(at: Attempt, step: ReceiptStep): Promise<Entry[]> {
   if (r.type === 'release') return release(at, step, r);
   const found = entryById(at.entries, r.id);
   if (!found) return [];
+  if (r.type === 'again') {
+    if (!isBlank(found.state)) found.cause = step;
+    return [found];
+  }
   await closeIntent(at.tx, r.id, r.connection, r.noun);
   const source = sourceKey(r.connection, r.noun);
   const { entry, touched } = await linkCreated(at, step, found, source);

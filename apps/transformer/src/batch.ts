@@ -202,7 +202,7 @@ function originOf(step: Step): {
     changedAt: receipt.at,
     receivedAt: receipt.at,
     eventId: `receipt:${receipt.revision}`,
-    origin: `receipt ${outcome}`,
+    origin: outcome === 'again' ? 'replay' : `receipt ${outcome}`,
   };
 }
 

@@ -26,6 +26,7 @@ import { decisionRoutes } from './decisions.js';
 import { startHousekeeping } from './housekeeping.js';
 import { inspectRoutes } from './inspect.js';
 import { Lanes } from './lanes.js';
+import { replayRoutes } from './replay.js';
 import { createTopology } from './topology.js';
 import { whereaboutsRoutes } from './whereabouts.js';
 
@@ -94,6 +95,7 @@ export async function startTransformer(env: NodeJS.ProcessEnv = process.env): Pr
       ...inspectRoutes(() => store),
       ...decisionRoutes(() => store),
       ...whereaboutsRoutes(() => store, topology),
+      ...replayRoutes(() => ({ kafka, store, topology, send: (message) => producer.send(message) })),
     ],
   });
 }

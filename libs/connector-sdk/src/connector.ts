@@ -113,6 +113,8 @@ export interface ObjectType {
 
 export interface PollRequest {
   readonly since: number;
+  /** Changes after it are not wanted: a source that can be asked so shows fewer; the engine leaves out what comes all the same. */
+  readonly until?: number;
   readonly checkpoint: string | null;
 }
 

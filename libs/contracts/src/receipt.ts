@@ -28,5 +28,8 @@ export const receipt = z.discriminatedUnion('type', [
   z
     .object({ type: z.literal('release'), ...about })
     .describe('Sent by the transformer to itself when a message has waited long enough'),
+  z
+    .object({ type: z.literal('again'), ...about })
+    .describe('Sent by the transformer to itself: the record as it stands is to be published once more'),
 ]);
 export type Receipt = z.infer<typeof receipt>;

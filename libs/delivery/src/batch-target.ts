@@ -2,10 +2,19 @@ import type { BatchItem, BatchTarget } from '@syncline/connector-sdk';
 import { asSyncError, header, headerText, type Kind, SyncError } from '@syncline/contracts';
 import { type Batch, GroupCommit, type Outcome } from '@syncline/messaging';
 import { extract, getTracer, inSpan, type Link, type Logger, linkTo, type Span, SpanKind } from '@syncline/runtime';
-import { type ConfirmedRow, deadEvents, deliveredRevisions, type Store, storeConfirmed } from '@syncline/store';
+import {
+  type ConfirmedRow,
+  type DeadEvent,
+  deadEvents,
+  deadEventsMax,
+  deliveredRevisions,
+  type Store,
+  storeConfirmed,
+} from '@syncline/store';
 import type { WantedBy } from './flows.js';
 import { type NewestEvent, newestEvents } from './newest.js';
 import type { Progress } from './progress.js';
+import type { Retried } from './served.js';
 
 /** An opened store that takes many records at once. */
 export interface OpenBatchTargets {
@@ -209,20 +218,28 @@ function report(
   }
 }
 
-/** Gives records that the target refused to it once more, as they were then. Returns how many it took now. */
+/** Gives records that the target refused to it once more, as they were then; on and on while whole pages of them come and some are taken. */
 export async function retryRefused(
   runtime: BatchTargetRuntime,
   which: { id?: string; failureKind?: string },
-): Promise<number> {
-  const { targets } = await runtime.opened();
-  let taken = 0;
-  for (const { failure: _, ...row } of await deadEvents(runtime.store, runtime.name, which)) {
-    const { id, revision, event, mergedInto } = row;
-    const item = { id, revision, value: event, ...(mergedInto === null ? {} : { mergedInto }) };
-    const [outcome] = (await targets[row.kind as Kind]?.write([item])) ?? [null];
-    if (outcome) continue;
-    await storeConfirmed(runtime.store, runtime.name, [{ ...row, failure: null }]);
-    taken += 1;
+): Promise<Retried> {
+  const done: Retried = { retried: 0, superseded: 0, refused: 0 };
+  for (;;) {
+    const dead = await deadEvents(runtime.store, runtime.name, which);
+    const before = done.retried + done.superseded;
+    done.refused = 0;
+    for (const one of dead) done[await retryOne(runtime, one)]++;
+    if (dead.length < deadEventsMax || done.retried + done.superseded === before) return done;
   }
-  return taken;
+}
+
+async function retryOne(runtime: BatchTargetRuntime, { failure: _, ...row }: DeadEvent): Promise<keyof Retried> {
+  const { id, revision, event, mergedInto } = row;
+  const target = (await runtime.opened()).targets[row.kind as Kind];
+  const item = { id, revision, value: event, ...(mergedInto === null ? {} : { mergedInto }) };
+  const [outcome] = target ? await target.write([item]) : [new SyncError('rejected', 'it takes no such records')];
+  const superseded = outcome ? asSyncError(outcome).kind === 'superseded' : false;
+  if (outcome && !superseded) return 'refused';
+  await storeConfirmed(runtime.store, runtime.name, [{ ...row, failure: null }]);
+  return superseded ? 'superseded' : 'retried';
 }

@@ -6,6 +6,7 @@ import {
   closeDelivery,
   createTestDatabase,
   type DesiredRow,
+  deadCauses,
   deliveriesOf,
   extendClaims,
   hastenRetries,
@@ -13,6 +14,7 @@ import {
   openStore,
   type Parking,
   parkDelivery,
+  reviveDead,
   type Store,
   storeAttempt,
   storeConfirmed,
@@ -216,5 +218,28 @@ describe('rows of a batch target', () => {
     await storeConfirmed(store, target, [confirmed(5)]);
     await storeConfirmed(store, target, [confirmed(4, { kind: 'rejected', reason: 'late', event: '{}' })]);
     expect(await row()).toMatchObject({ state: 'delivered', deliveredRevision: 5, failureKind: null });
+  });
+
+  it('are listed by cause, and made due again but for what the target has by now', async () => {
+    const [r1, r2, r3] = ['r1', 'r2', 'r3'].map((id) => ({
+      ...confirmed(5, { kind: 'rejected', reason: 'no', event: '{}' }),
+      id,
+    }));
+    const other = { ...confirmed(5, { kind: 'defect', reason: 'why', event: '{}' }), id: 'r4' };
+    await storeConfirmed(store, target, [r1!, r2!, r3!, other]);
+    const causes = await deadCauses(store, [target], {});
+    expect(causes).toMatchObject([
+      { target, kind: 'rejected', reason: 'no', count: 3 },
+      { target, kind: 'defect', reason: 'why', count: 1, examples: ['r4'] },
+    ]);
+    expect(Math.abs(Date.now() - causes[0]!.since)).toBeLessThan(10_000);
+    expect(await deadCauses(store, [target], { failureKind: 'defect' })).toHaveLength(1);
+    expect(await deadCauses(store, [target], { id: 'r2' })).toMatchObject([{ count: 1, examples: ['r2'] }]);
+    // A write of unknown outcome that was looked up later than it was given up.
+    await store.query(`UPDATE deliveries SET delivered_revision = 5 WHERE target = $1 AND id = 'r2'`, [target]);
+    expect(await reviveDead(store, target, { failureKind: 'rejected' })).toEqual({ revived: 2, superseded: 1 });
+    expect(await reviveDead(store, target, { failureKind: 'rejected' })).toEqual({ revived: 0, superseded: 0 });
+    const states = await store.query('SELECT id, state FROM deliveries WHERE target = $1 ORDER BY id', [target]);
+    expect(states.map((row) => row.state)).toEqual(['pending', 'delivered', 'pending', 'dead']);
   });
 });

@@ -103,9 +103,9 @@ export function serveObjects(
     stop: (graceMs) => dispatcher.stop(graceMs),
     close: () => context.close(),
     retry: async (which) => {
-      const revived = await reviveDead(store, name, which);
+      const { revived, superseded } = await reviveDead(store, name, which);
       dispatcher.wake();
-      return revived;
+      return { retried: revived, superseded, refused: 0 };
     },
   };
 }

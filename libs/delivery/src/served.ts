@@ -18,8 +18,18 @@ export interface ServedTarget {
   close(): Promise<void>;
   /** An operator paused the target, or lets it go on: while it is paused nothing is sent to it. */
   setPaused(paused: boolean): void;
-  /** Tries what was given up once more: one record, or all that failed for one kind of reason. Returns how many. */
-  retry(which: { id?: string; failureKind?: string }): Promise<number>;
+  /** Tries what was given up once more: one record, or all that failed for one kind of reason. */
+  retry(which: { id?: string; failureKind?: string }): Promise<Retried>;
+}
+
+/** What became of given-up deliveries that were tried once more. */
+export interface Retried {
+  /** Due again, or taken by the target now. */
+  retried: number;
+  /** Not tried: the target has that revision or a newer one. */
+  superseded: number;
+  /** Refused by the target once more. */
+  refused: number;
 }
 
 /** The consumer of one target: its own group over its topics, bound to its own handler. */

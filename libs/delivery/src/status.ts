@@ -3,6 +3,8 @@ import { observeLag } from '@syncline/messaging';
 import { type ManagementRoute, metrics, type Reading } from '@syncline/runtime';
 import {
   countDeliveries,
+  type DeadSelection,
+  deadCauses,
   deadDeliveries,
   deliveriesOf,
   openDeliveries,
@@ -15,7 +17,7 @@ import {
 import type { FreshnessQuantiles } from './freshness.js';
 import type { CircuitName } from './gate.js';
 import type { RecentDelivery } from './progress.js';
-import type { ServedTarget } from './served.js';
+import type { Retried, ServedTarget } from './served.js';
 
 /** How a target is doing, beside what the store counts. */
 export interface TargetHealth {
@@ -111,22 +113,34 @@ export function writerRoutes(store: Store, served: readonly ServedTarget[]): Man
     },
     { path: '/dead', handler: async () => ({ dead: await deadDeliveries(store, names, recordsMax) }) },
     {
+      path: '/dead/causes',
+      handler: async (_, { record, kind, target }) => ({
+        causes: await deadCauses(
+          store,
+          names.filter((name) => target === undefined || name === target),
+          selection(record, kind),
+        ),
+      }),
+    },
+    {
       method: 'POST',
       path: '/retry',
       handler: async (_, { record, kind, target }) => {
-        const which = {
-          ...(record === undefined ? {} : { id: record }),
-          ...(kind === undefined ? {} : { failureKind: kind }),
-        };
         const chosen = served.filter((t) => target === undefined || t.name === target);
-        const revived = await Promise.all(chosen.map((t) => t.retry(which)));
-        return { retried: revived.reduce((a, b) => a + b, 0) };
+        const done = await Promise.all(chosen.map((t) => t.retry(selection(record, kind))));
+        const total = (field: keyof Retried) => done.reduce((n, one) => n + one[field], 0);
+        return { retried: total('retried'), superseded: total('superseded'), refused: total('refused') };
       },
     },
   ];
 }
 
 const countsMsMax = 5_000;
+
+const selection = (record: string | undefined, kind: string | undefined): DeadSelection => ({
+  ...(record === undefined ? {} : { id: record }),
+  ...(kind === undefined ? {} : { failureKind: kind }),
+});
 
 /** Reports the gauges of a writer at every scrape; returns how to stop. */
 export function observeWriter(store: Store, served: readonly ServedTarget[]): () => void {

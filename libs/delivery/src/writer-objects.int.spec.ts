@@ -159,8 +159,10 @@ describe('a writer of objects', () => {
     expect(listed.map((d) => d.id)).toContain(bed.refused);
     const id = bed.refused;
     bed.refused = null;
-    await fetch(`${writer.url}/retry?record=${id}`, { method: 'POST' });
+    const again = async () => (await fetch(`${writer.url}/retry?record=${id}`, { method: 'POST' })).json();
+    expect(await again()).toEqual({ retried: 1, superseded: 0, refused: 0 });
     await settled(id, 'delivered');
+    expect(await again()).toEqual({ retried: 0, superseded: 0, refused: 0 });
   });
 
   it('leaves out what does not belong at the target, and takes it up once it does', async () => {

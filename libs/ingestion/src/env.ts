@@ -34,6 +34,12 @@ export const ingestorEnv = baseEnv.extend({
     .default(3_000)
     .describe('Webhook requests a connection may send per second before it is answered 429'),
   SYNCLINE_SECRET_KEYS: secretKeys,
+  BACKFILL_SHARE: z.coerce
+    .number()
+    .positive()
+    .max(1)
+    .default(0.2)
+    .describe("Share of a connection's requests per second that backfills may take"),
 });
 
 /** An ingestor's environment, read. */

@@ -4,6 +4,8 @@ import { SyncError } from '@syncline/contracts';
 import { type Logger, metrics } from '@syncline/runtime';
 import { addConnections, readBudgets, readConnections, readWatermarks, type Store } from '@syncline/store';
 import { type AcceptedCounts, countAccepted } from './accepted.js';
+import { cancelBackfill, orderBackfill, showBackfills } from './backfill-request.js';
+import { type Backfiller, startBackfiller } from './backfiller.js';
 import { pause } from './backoff.js';
 import type { Served } from './connection.js';
 import type { IngestorEnv } from './env.js';
@@ -26,6 +28,7 @@ export interface IngestorTimes {
   headersMsMax?: number;
   requestMsMax?: number;
   publishMsMax?: number;
+  backfillLookMs?: number;
 }
 
 export interface IngestorParts {
@@ -49,6 +52,7 @@ export class Ingestor {
   #server: WebhookServer | null = null;
   #also: AlsoReader | null = null;
   #pausing: Pausing | null = null;
+  #backfiller: Backfiller | null = null;
 
   constructor(private readonly parts: IngestorParts) {
     this.#counts = countAccepted(parts.store, parts.log);
@@ -103,6 +107,9 @@ export class Ingestor {
       };
       this.#keepers.set(served.name, startKeeper(served, { ...shared, ...own, recovered }));
     }
+    const { leaseMs = 10_000, backoffMsMax = 60_000, backfillLookMs: lookMs = 5_000 } = times;
+    const own = { connections, sender, accepted, share: env.BACKFILL_SHARE, leaseMs, backoffMsMax, lookMs };
+    this.#backfiller = startBackfiller({ ...shared, ...own });
     this.#observe();
     // Ready is to mean that changes come by webhook from now on; a provider that does not answer must not keep the others waiting.
     const looked = Promise.all([...this.#keepers.values()].map((keeper) => keeper.looked));
@@ -147,6 +154,20 @@ export class Ingestor {
     return { polls: await Promise.all(chosen.map(async (p) => report(p, await p.now()))) };
   }
 
+  /** Takes the order for a backfill, or ends one; throws `rejected` naming what is wrong with it. */
+  async backfill(query: Readonly<Record<string, string>>): Promise<unknown> {
+    const { store, connections } = this.parts;
+    if (query.cancel === 'true') return cancelBackfill(store, connections, query);
+    const ordered = await orderBackfill(store, connections, query, Date.now());
+    this.#backfiller?.wake();
+    return ordered;
+  }
+
+  /** What GET /backfills says: those under way with rate and time left, and the latest others. */
+  backfills(): Promise<unknown> {
+    return showBackfills(this.parts.store, this.parts.connections);
+  }
+
   /** Stops taking webhooks and polling; what is under way ends first. */
   async stop(): Promise<void> {
     await this.#server?.close();
@@ -154,6 +175,7 @@ export class Ingestor {
     this.#stop.abort();
     await Promise.all([...this.#pollers, ...this.#keepers.values()].map((loop) => loop.done));
     await this.#also?.done();
+    await this.#backfiller?.done;
     await this.#counts.stop();
     for (const stop of this.#unobserve) stop();
     await Promise.all(this.parts.connections.map((c) => c.close()));

@@ -1,10 +1,10 @@
-import type { Page, RawItem } from '@syncline/connector-sdk';
+import type { Page } from '@syncline/connector-sdk';
 import { asSyncError, SyncError } from '@syncline/contracts';
-import { inSpan, type Logger, metrics, SpanKind } from '@syncline/runtime';
+import { inSpan, type Logger, SpanKind } from '@syncline/runtime';
 import { type Cursor, claimCursor, finishPoll, type Store, saveCheckpoint } from '@syncline/store';
-import { bodyBytesMax } from './body.js';
 import type { Served } from './connection.js';
-import { publish, type Sender } from './publish.js';
+import type { Sender } from './publish.js';
+import { fits, publishItems } from './publish-items.js';
 import type { SeenStates } from './seen.js';
 
 /** What one poll of one (connection, noun) needs. */
@@ -100,54 +100,12 @@ function planOf(cursor: Cursor, firstSince: number, settleMs: number): { since: 
 }
 
 async function publishPage(job: PollJob, page: Page, first: boolean, result: PollResult): Promise<void> {
-  const { served, sender, seen } = job;
-  const receivedAt = Date.now();
-  const fresh = page.items.filter((item) => !seen.has(item) && fits(job, item));
+  const fresh = page.items.filter((item) => !job.seen.has(item) && fits(job, item));
   result.pages++;
   result.skipped += page.items.length - fresh.length;
-  // One after the other per object, all objects at once: the producer puts them together into few requests.
-  await Promise.all(
-    fresh.map((item) =>
-      publish(sender, {
-        provider: served.connector.provider,
-        connection: served.name,
-        item,
-        value: Buffer.from(item.body),
-        eventId: `${item.noun}/${item.externalId}/${item.version}`,
-        type: 'poll',
-        occurredAt: null,
-        origin: first ? 'backfill' : 'poll',
-        apiVersion: served.connector.apiVersion,
-        receivedAt,
-        readAt: page.readAt,
-      }),
-    ),
-  );
-  for (const item of fresh) {
-    seen.add(item, page.readAt);
-    job.accepted(served.name, receivedAt);
-  }
+  await publishItems(job, fresh, { origin: first ? 'backfill' : 'poll', readAt: page.readAt });
+  for (const item of fresh) job.seen.add(item, page.readAt);
   result.published += fresh.length;
-}
-
-/** What no record can hold is left out, and said: it must not keep everything behind it from being read. */
-function fits(job: PollJob, item: RawItem): boolean {
-  const bytes = Buffer.byteLength(item.body);
-  if (bytes <= bodyBytesMax) return true;
-  const { name, connector } = job.served;
-  metrics.pollFailures.add(1, { connection: name, noun: item.noun, kind: 'too_large' });
-  job.log.error(
-    {
-      connection: name,
-      provider: connector.provider,
-      noun: item.noun,
-      externalId: item.externalId,
-      bytes,
-      bytesMax: bodyBytesMax,
-    },
-    'an object is larger than a record may be and is left out',
-  );
-  return false;
 }
 
 /** A source that refuses the stored checkpoint (they expire) would refuse it for ever: the same window starts again then. */

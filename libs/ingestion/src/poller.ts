@@ -201,7 +201,7 @@ function createAttempt(served: Served, noun: string, options: PollerOptions): (f
 }
 
 /** Renews a lease while work goes on; its signal is aborted where the lease was lost or may have been, or the service stops. */
-function keepLease(
+export function keepLease(
   store: Store,
   lease: { name: string; holder: string; token: number; ttlMs: number },
   stopping: AbortSignal,

@@ -29,7 +29,7 @@ export function createSeenStates(most = 20_000): SeenStates {
 }
 
 /** The time a version names, in milliseconds; -Infinity for versions that are no times (and so have no seconds to tie in). */
-function versionMs(version: string): number {
+export function versionMs(version: string): number {
   const asNumber = /^\d{12,14}$/.test(version) ? Number(version) : Date.parse(version);
   return Number.isNaN(asNumber) ? Number.NEGATIVE_INFINITY : asNumber;
 }

@@ -94,11 +94,16 @@ export async function startIngestor(connector: Connector, overrides: IngestorOve
       { name: 'store', check: () => store.ready() },
     ],
     status: () => () => ingestor.status(),
-    routes: (['GET', 'POST'] as const).map((method) => ({
-      method,
-      path: '/poll',
-      handler: (_get, query) => ingestor.pollNow(query.connection, query.noun),
-    })),
+    routes: [
+      ...(['GET', 'POST'] as const).map((method) => ({
+        method,
+        path: '/poll',
+        handler: (_get: unknown, query: Readonly<Record<string, string>>) =>
+          ingestor.pollNow(query.connection, query.noun),
+      })),
+      { path: '/backfills', handler: () => ingestor.backfills() },
+      { method: 'POST' as const, path: '/backfills', handler: (_get, query) => ingestor.backfill(query) },
+    ],
     extra: () => ({ webhooks: ingestor.url }),
   });
   return { ...service, webhooksUrl: ingestor.url, ingestor };

@@ -1,5 +1,5 @@
 // A system of a few lines for tests of the batch: its payload is {id, version, name, number?}, mapped to an order.
-import type { Connector } from '@syncline/connector-sdk';
+import type { Connector, RawMessage } from '@syncline/connector-sdk';
 import { type Observation, type RawEnvelope, rawHeaders, rawKey, rawTopic, SyncError } from '@syncline/contracts';
 import type { SynclineConfig } from '@syncline/runtime';
 import { z } from 'zod';
@@ -80,15 +80,16 @@ export function twoWayTopology(): Topology {
   return createTopology(config, { shopify: connector, easypost: writable });
 }
 
-/** Two connections, `shop` and `other`, whose orders nobody writes back. */
-export function benchTopology(): Topology {
+/** Two connections, `shop` and `other`, whose orders nobody writes back; `reread` stands for a mapping that was changed. */
+export function benchTopology(reread: (o: Observation) => Observation = (o) => o): Topology {
   const connection = (name: string) => ({ name, provider: 'shopify', settings: {}, secrets: {} });
   const config: SynclineConfig = {
     connections: { shop: connection('shop'), other: connection('other') },
     flows: [],
     ownership: {},
   };
-  return createTopology(config, { shopify: connector });
+  const order = { kind: 'order' as const, toCanonical: (m: RawMessage) => toCanonical(m).map(reread) };
+  return createTopology(config, { shopify: { ...connector, objects: { order } } });
 }
 
 /** A raw message as an ingestor would publish it. */

@@ -42,7 +42,9 @@ async function askPage(context: ConnectionContext, query: string, after: string 
 
 /** Orders changed since a moment, oldest change first, each with its lines, refunds and fulfilments in whole. */
 export async function* pollOrders(context: ConnectionContext, request: PollRequest): AsyncGenerator<Page> {
-  const query = `updated_at:>='${searchTime(request.since)}'`;
+  // Shopify tells seconds: the one that `until` lies in is wanted whole.
+  const end = request.until === undefined ? '' : ` updated_at:<='${searchTime(request.until)}'`;
+  const query = `updated_at:>='${searchTime(request.since)}'${end}`;
   let after = cursorOf(request.checkpoint);
   let size = pageSizeMax;
   for (;;) {

@@ -70,8 +70,10 @@ export async function startSource(): Promise<Source> {
       });
       return;
     }
-    const one = source.objects.find((o) => url.pathname === `/objects/${o.id}`);
-    if (one) return answer(200, one);
+    if (url.pathname.startsWith('/objects/')) {
+      const found = source.objects.find((o) => o.id === url.pathname.slice('/objects/'.length));
+      return answer(found ? 200 : 404, { object: found, now: Date.now() + source.clockAheadMs });
+    }
     if (url.pathname !== '/objects') return answer(200, {});
     if (source.pagesLeft !== null && source.pagesLeft-- <= 0) return answer(503, { error: 'away' });
     const since = Number(url.searchParams.get('since'));
@@ -125,10 +127,6 @@ export const sourceConnector = defineConnector({
       kind: 'shipment',
       toCanonical: () => [],
       settleMs: 100,
-      read: async ({ http }, id) => {
-        const { json } = await http.send<SourceObject>({ method: 'GET', path: `/objects/${id}`, safe: true });
-        return { item: itemOf(json), readAt: Date.now() };
-      },
       async *poll({ http }, { since, checkpoint }): AsyncGenerator<Page> {
         let from: number | null = checkpoint === null ? 0 : Number(checkpoint);
         if (Number.isNaN(from)) throw new SyncError('rejected', 'this checkpoint has expired');
@@ -144,6 +142,16 @@ export const sourceConnector = defineConnector({
           if (json.items.length === 0) return; // like systems that show no page where there is nothing
           yield { items: json.items.map(itemOf), checkpoint: from === null ? null : String(from), readAt: json.now };
         }
+      },
+      async read({ http }, externalId) {
+        const path = `/objects/${externalId}`;
+        const reply = await http.send<{ object: SourceObject; now: number }>({
+          method: 'GET',
+          path,
+          safe: true,
+          notFound: 'reply',
+        });
+        return reply.status === 404 ? null : { item: itemOf(reply.json.object), readAt: reply.json.now };
       },
     },
   },
