@@ -22,6 +22,7 @@ import {
 } from '@syncline/runtime';
 import { checkStore, countChanges, openStore } from '@syncline/store';
 import { BatchController } from './batch.controller.js';
+import { startDriftWatch } from './drift/watch.js';
 import { startHousekeeping } from './housekeeping.js';
 import { inspectRoutes } from './inspect.js';
 import { Lanes } from './lanes.js';
@@ -60,14 +61,21 @@ export async function startTransformer(env: NodeJS.ProcessEnv = process.env): Pr
     onAssigned: (topic, partition) => lanes.assigned(topic, partition),
     onRevoked: (topic, partition) => lanes.revoked(topic, partition),
   });
+  const drift = startDriftWatch(store, log, (name) => topology.connectorOf(name) !== undefined);
   const stopHousekeeping = startHousekeeping(store, producer, (error) =>
     log.warn({ err: error }, 'housekeeping failed'),
   );
+  const watched = async (batch: Batch): Promise<Outcome[]> => {
+    const outcomes = await lanes.run(batch);
+    drift.see(batch.records, outcomes);
+    return outcomes;
+  };
   const lag = async () => (await strategy.lag()).map((l) => ({ group: transformerGroup, ...l }));
   const stopObserving = observeLag(lag);
   const end = async () => {
     stopObserving();
     await lanes.close();
+    await drift.stop();
     await producer.disconnect();
     await store.close();
   };
@@ -77,7 +85,7 @@ export async function startTransformer(env: NodeJS.ProcessEnv = process.env): Pr
     managementHost: settings.MANAGEMENT_HOST,
     logger: log,
     providers: [
-      { provide: 'run', useValue: (batch: Batch): Promise<Outcome[]> => lanes.run(batch) },
+      { provide: 'run', useValue: watched },
       { provide: 'end', useValue: { onApplicationShutdown: end } },
     ],
     controllers: [BatchController],
@@ -88,7 +96,10 @@ export async function startTransformer(env: NodeJS.ProcessEnv = process.env): Pr
       { name: 'database', check: () => store.ready() },
     ],
     status: () => async () => ({ changed: await countChanges(store), consumers: await lag() }),
-    routes: inspectRoutes(() => store),
+    routes: [
+      ...inspectRoutes(() => store),
+      { path: '/drift', handler: (_get, query) => drift.report(query.connection) },
+    ],
   });
 }
 

@@ -14,3 +14,4 @@ export * from './transformer-held.js';
 export * from './transformer-identity.js';
 export * from './transformer-progress.js';
 export * from './transformer-records.js';
+export * from './transformer-shapes.js';
