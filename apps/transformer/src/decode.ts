@@ -43,6 +43,17 @@ export interface ReceiptStep {
 
 /** What a message means. Throws `unmappable` with the path of what is wrong; never anything else. */
 export function decode(record: InboundRecord, topology: Topology): Step[] {
+  try {
+    return understood(record, topology);
+  } catch (thrown) {
+    const error = asSyncError(thrown);
+    if (error.kind === 'unmappable') throw error;
+    // A mapping that fails, or JSON nested deeper than a check can follow.
+    throw new SyncError('unmappable', `the mapping failed: ${error.message}`, { path: '$', cause: thrown });
+  }
+}
+
+function understood(record: InboundRecord, topology: Topology): Step[] {
   const topic = parseTopic(record.topic);
   if (topic?.role === 'receipts')
     return [{ type: 'receipt', record, provider: topic.provider, receipt: parseReceipt(record) }];
@@ -84,16 +95,7 @@ function mapRaw(record: InboundRecord, noun: string, envelope: RawEnvelope, conn
   const object = connector.objects[noun];
   if (!object) throw new SyncError('unmappable', `${connector.provider} has no object ${noun}`);
   const text = textOf(record.value);
-  const body = parseJson(text);
-  let observations: Observation[];
-  try {
-    observations = object.toCanonical({ envelope, body });
-  } catch (thrown) {
-    const error = asSyncError(thrown);
-    throw error.kind === 'unmappable'
-      ? error
-      : new SyncError('unmappable', `the mapping failed: ${error.message}`, { cause: thrown });
-  }
+  const observations = object.toCanonical({ envelope, body: parseJson(text) });
   // A text that JSON.parse makes holds neither NUL nor half a surrogate pair unless it was escaped.
   const escapes = text.includes('\\u');
   for (const o of observations) checkObservation(o, envelope.connection, escapes);

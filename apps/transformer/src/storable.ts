@@ -2,7 +2,7 @@
 import { header, type Json, type Observation, type RawEnvelope, SyncError } from '@syncline/contracts';
 
 /** Characters of an id or a natural key: two of them have to fit into one entry of an index (2,704 bytes). */
-const keyLengthMax = 256;
+export const keyLengthMax = 256;
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** Throws `unmappable` where what is kept of an envelope holds a NUL. */

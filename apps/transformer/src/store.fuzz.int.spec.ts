@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { fuzzed, fuzzMsMax } from '@syncline/connector-sdk/testing';
-import { canonicalRecord } from '@syncline/contracts';
+import { canonicalRecord, rawHeaders } from '@syncline/contracts';
 import { testInfra } from '@syncline/infra';
 import { createTestDatabase, giveTo, lockOwners, openStore, type Store } from '@syncline/store';
 import fc from 'fast-check';
 import { mapBatch } from './batch.js';
 import { decode, type Step } from './decode.js';
-import { brokenMessages, fuzzTopology } from './testing/fuzz-messages.js';
+import { keyLengthMax } from './storable.js';
+import { brokenMessages, fixtureBodies, fuzzTopology } from './testing/fuzz-messages.js';
 
 // A message that PostgreSQL refuses would fail its whole batch, again and again: none that was decoded may do that.
 const topology = fuzzTopology();
@@ -58,3 +59,40 @@ it(
   },
   fuzzMsMax(60_000),
 );
+
+it('stores the longest ids and natural keys that are taken', async () => {
+  const long = (from: number, length: number) =>
+    Array.from({ length }, (_, i) => String.fromCharCode(from + ((i * 7919) % 20_000))).join('');
+  const [first] = fixtureBodies('easypost', 'tracker') as [{ result: object }];
+  // Two live objects of one connection under one key: both ids and the key stand in one index entry.
+  const messages = [0x4e00, 0x5000].map((from, i) => ({
+    topic: 'raw.easypost.tracker',
+    partition: 0,
+    offset: BigInt(i),
+    key: 'k',
+    value: Buffer.from(
+      JSON.stringify({
+        ...first,
+        result: {
+          ...first.result,
+          id: long(from, keyLengthMax),
+          carrier: 'USPS',
+          tracking_code: 'Ⅷ'.repeat(keyLengthMax - 'usps:'.length),
+        },
+      }),
+    ),
+    headers: rawHeaders(
+      {
+        ...{ eventId: 'long', connection: 'carrier', type: 'tracker.updated', externalId: 'x', occurredAt: null },
+        ...{ origin: 'webhook', apiVersion: null, receivedAt: 1, readAt: null },
+      },
+      'easypost',
+    ),
+    timestamp: 1,
+  }));
+  const steps = messages.flatMap((message) => decode(message, topology));
+  const { events } = await store.transaction((tx) =>
+    mapBatch(tx, topology, { steps, places: [{ ...place, next: 1n }], owner, redo: null }),
+  );
+  expect(events).toHaveLength(2);
+});

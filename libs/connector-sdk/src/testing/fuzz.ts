@@ -128,7 +128,11 @@ function changed(json: unknown, path: Path, change: Change): unknown {
 
 /** Broken copies of JSON bodies: one to four changes each. */
 export function broken(bodies: readonly unknown[]): fc.Arbitrary<unknown> {
-  const known = bodies.map((body) => ({ body, paths: pathsOf(body) }));
+  // Fields near the root decide most; a body has ten times as many below.
+  const known = bodies.map((body) => {
+    const paths = pathsOf(body);
+    return { body, paths, near: paths.filter((path) => path.length <= 2) };
+  });
   const at = fc.nat();
   const change: fc.Arbitrary<Change> = fc.oneof(
     { arbitrary: fc.record({ at, value: strange }), weight: 8 },
@@ -138,8 +142,11 @@ export function broken(bodies: readonly unknown[]): fc.Arbitrary<unknown> {
   return fc
     .tuple(fc.nat({ max: known.length - 1 }), fc.array(change, { minLength: 1, maxLength: 4 }))
     .map(([which, changes]) => {
-      const { body, paths } = known[which] as (typeof known)[number];
-      return changes.reduce<unknown>((json, one) => changed(json, paths[one.at % paths.length] ?? [], one), body);
+      const { body, paths, near } = known[which] as (typeof known)[number];
+      return changes.reduce<unknown>((json, one) => {
+        const from = one.at % 2 === 0 ? near : paths;
+        return changed(json, from[Math.floor(one.at / 2) % from.length] ?? [], one);
+      }, body);
     });
 }
 
