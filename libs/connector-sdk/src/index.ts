@@ -1,3 +1,4 @@
+export * from './address.js';
 export * from './auth.js';
 export * from './client.js';
 export * from './connect.js';
