@@ -72,8 +72,8 @@ describe('content, behind a right signature', () => {
   it.each<[string, Buffer]>([
     ['bad JSON', Buffer.from('{"id":1')],
     ['two values', Buffer.from('{"id":1}{"id":2}')],
-    ['invalid UTF-8', Buffer.from([0x7b, 0x22, 0xc3, 0x28, 0x22, 0x3a, 0x31, 0x7d])],
-    ['an overlong sequence', Buffer.from([0x7b, 0x22, 0xc0, 0xaf, 0x22, 0x3a, 0x31, 0x7d])],
+    ['invalid UTF-8', Buffer.from('{"id":1,"note":"\u00c3("}', 'latin1')],
+    ['an overlong sequence', Buffer.from('{"id":1,"note":"\u00c0\u00af"}', 'latin1')],
     ['UTF-16', Buffer.from('{"id":1}', 'utf16le')],
     ['nesting of 65', Buffer.from(`${'['.repeat(65)}${']'.repeat(65)}`)],
     ['nesting of 100,000', Buffer.from('['.repeat(100_000))],
@@ -138,17 +138,15 @@ describe('signature', () => {
 
   it('a wrong one takes as long whether its first or its last digit is wrong', async () => {
     const flip = (at: number) => right.slice(0, at) + (right[at] === 'A' ? 'B' : 'A') + right.slice(at + 1);
-    const medianOf = async (signature: string) => {
-      const times: number[] = [];
-      for (let i = 0; i < 60; i++) {
-        const at = performance.now();
-        await post(body, { ...ofShop(body), 'x-shopify-hmac-sha256': signature });
-        times.push(performance.now() - at);
-      }
-      return times.sort((a, b) => a - b)[30] as number;
-    };
-    const [first, last] = [await medianOf(flip(0)), await medianOf(flip(40))];
-    expect(Math.max(first, last) / Math.min(first, last)).toBeLessThan(3);
+    const [first, last]: [number[], number[]] = [[], []];
+    // In turns, so that whatever else the machine does slows both.
+    for (let i = 0; i < 120; i++) {
+      const at = performance.now();
+      await post(body, { ...ofShop(body), 'x-shopify-hmac-sha256': flip(i % 2 === 0 ? 0 : 40) });
+      (i % 2 === 0 ? first : last).push(performance.now() - at);
+    }
+    const median = (times: number[]) => times.sort((x, y) => x - y)[30] as number;
+    expect(Math.max(median(first), median(last)) / Math.min(median(first), median(last))).toBeLessThan(3);
   });
 
   it('again → 200 each time, the same bytes under one id', async () => {
