@@ -20,7 +20,7 @@ import {
   startService,
   targetsOf,
 } from '@syncline/runtime';
-import { checkStore, countChanges, openStore } from '@syncline/store';
+import { checkStore, countChanges, openStore, watchClock } from '@syncline/store';
 import { BatchController } from './batch.controller.js';
 import { startDriftWatch } from './drift/watch.js';
 import { startHousekeeping } from './housekeeping.js';
@@ -50,6 +50,7 @@ export async function startTransformer(env: NodeJS.ProcessEnv = process.env): Pr
     applicationName: 'transformer',
     poolSize: 8,
   });
+  const clock = watchClock(store, log);
   const lanes = new Lanes(store, topology, kafka);
   const producer = new MicroBatchProducer(kafka);
   await producer.connect();
@@ -74,6 +75,7 @@ export async function startTransformer(env: NodeJS.ProcessEnv = process.env): Pr
   const stopObserving = observeLag(lag);
   const end = async () => {
     stopObserving();
+    clock.stop();
     await lanes.close();
     await drift.stop();
     await producer.disconnect();
@@ -95,7 +97,11 @@ export async function startTransformer(env: NodeJS.ProcessEnv = process.env): Pr
       { name: 'consumer', check: () => strategy.isReady() },
       { name: 'database', check: () => store.ready() },
     ],
-    status: () => async () => ({ changed: await countChanges(store), consumers: await lag() }),
+    status: () => async () => ({
+      changed: await countChanges(store),
+      consumers: await lag(),
+      clockSkewMs: clock.skewMs(),
+    }),
     routes: [
       ...inspectRoutes(() => store),
       { path: '/drift', handler: (_get, query) => drift.report(query.connection) },

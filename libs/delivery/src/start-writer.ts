@@ -11,7 +11,7 @@ import {
   startService,
   targetsOf,
 } from '@syncline/runtime';
-import { checkStore, openStore } from '@syncline/store';
+import { checkStore, openStore, watchClock } from '@syncline/store';
 import { type Timing, timingDefault } from './object-target.js';
 import { type BatchProvider, serveBatches } from './serve-batches.js';
 import { serveObjects } from './serve-objects.js';
@@ -52,6 +52,7 @@ export async function startWriter(options: WriterOptions): Promise<RunningServic
   await refuseWhereMissing(kafka, env.DATABASE_URL, config, connections, 'connector' in options ? provider : null);
   const stopping = new AbortController();
   const store = await openStore({ url: env.DATABASE_URL, role: 'delivery', applicationName: name });
+  const clock = watchClock(store, log);
   const sender = new MicroBatchProducer(kafka);
   const shared = { kafka, flows: config.flows, store, log };
   const timing = { ...timingDefault, settleMs: env.SETTLE_MS, ...options.timing };
@@ -63,6 +64,7 @@ export async function startWriter(options: WriterOptions): Promise<RunningServic
   const unobserve = observeWriter(store, served);
   const closeAll = async () => {
     unobserve();
+    clock.stop();
     await Promise.allSettled(served.map((t) => t.close()));
     await sender.disconnect();
     await store.close();
@@ -83,7 +85,7 @@ export async function startWriter(options: WriterOptions): Promise<RunningServic
         { name: 'kafka', check: () => served.every((t) => t.strategy.isReady()) },
         ...('connector' in options ? [{ name: 'receipts', check: () => sender.isReady() }] : []),
       ],
-      status: () => () => writerStatus(store, served),
+      status: () => async () => ({ ...(await writerStatus(store, served)), clockSkewMs: clock.skewMs() }),
       routes: writerRoutes(store, served),
       started: () => {
         for (const target of served) target.start();

@@ -1,3 +1,4 @@
+export * from './clock.js';
 export * from './delivery-claims.js';
 export * from './delivery-dead.js';
 export * from './delivery-intake.js';

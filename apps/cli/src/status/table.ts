@@ -33,6 +33,7 @@ export function ago(instant: string | null, nowMs = Date.now()): string {
 export function statusLines(status: Status, nowMs = Date.now()): string[] {
   const lagging = status.consumers.filter((consumer) => consumer.lagRecords > 0);
   const unwell = status.services.filter((service) => service.state !== 'ready' || service.restarts > 0);
+  const skewed = status.services.filter((service) => Math.abs(service.clockSkewMs ?? 0) >= 5_000);
   const reasons = [...status.connections, ...status.targets].flatMap((c) =>
     c.reason ? [`${c.name}: ${c.reason}`] : [],
   );
@@ -62,6 +63,10 @@ export function statusLines(status: Status, nowMs = Date.now()): string[] {
     unwell.length === 0
       ? `All ${status.services.length} services are ready.`
       : `Services: ${unwell.map((s) => `${s.name} ${s.state}${s.restarts > 0 ? `, restarted ${s.restarts}×` : ''}`).join('; ')}`,
+    ...skewed.map(
+      ({ name, clockSkewMs }) =>
+        `Clock: that of ${name} is ${span(Math.abs(clockSkewMs ?? 0))} ${(clockSkewMs ?? 0) > 0 ? 'ahead of' : 'behind'} the database's.`,
+    ),
     ...reasons,
   ];
 }
