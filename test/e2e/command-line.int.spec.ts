@@ -111,6 +111,16 @@ describe('the command line', () => {
     ]);
   });
 
+  it('tells how the providers’ messages changed, and looks at all of them', async () => {
+    const { changes, watched } = await jsonOf(system, 'drift');
+    expect(changes).toEqual([]);
+    const types = watched.map((w: { connection: string; noun: string }) => `${w.connection} ${w.noun}`);
+    expect(types).toEqual(expect.arrayContaining(['shop order', 'carrier tracker']));
+    expect((await system.cli('drift', 'shop')).stdout).toContain('Nothing changed in what the providers send.');
+    const { code: exit, stderr } = await system.cli('drift', 'shpo');
+    expect([exit, stderr]).toEqual([2, expect.stringContaining('did you mean "shop"?')]);
+  });
+
   it('maps a payload, and says what a record would be', async () => {
     const fixture = join(
       import.meta.dirname,

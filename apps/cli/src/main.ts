@@ -75,6 +75,12 @@ function program(): Command {
     .option('-n, --lines <count>', 'how many lines back', wholeNumber, 200)
     .action(async (service, options) => done(await (await import('./commands/logs.js')).logsCommand(service, options)));
   operatingCommands(command, done);
+  command(
+    'drift [connection]',
+    "how the providers' messages changed: fields that came, went or have another type",
+  ).action(async (connection, options) =>
+    done(await (await import('./commands/drift.js')).driftCommand(connection, options)),
+  );
   command('migrate', 'make topics and tables, or bring them up to date')
     .option('--config <file>', 'the configuration (default: SYNCLINE_CONFIG, of the running system, or syncline.yaml)')
     .action(async (options) => done(await (await import('./commands/migrate.js')).migrateCommand(options)));

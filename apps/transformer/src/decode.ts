@@ -2,6 +2,7 @@ import type { Connector } from '@syncline/connector-sdk';
 import {
   asSyncError,
   dataOf,
+  isDatable,
   type Json,
   type Observation,
   observation as observationSchema,
@@ -15,6 +16,7 @@ import {
 import type { InboundRecord } from '@syncline/messaging';
 import { metrics } from '@syncline/runtime';
 import { type SourceKey, sourceKey } from './merge/state.js';
+import { checkEnvelope, checkKeys, checkRecordId, checkTexts } from './storable.js';
 import type { Topology } from './topology.js';
 
 /** One thing a message says: a state of one object, or a word of a writer. */
@@ -41,12 +43,24 @@ export interface ReceiptStep {
 
 /** What a message means. Throws `unmappable` with the path of what is wrong; never anything else. */
 export function decode(record: InboundRecord, topology: Topology): Step[] {
+  try {
+    return understood(record, topology);
+  } catch (thrown) {
+    const error = asSyncError(thrown);
+    if (error.kind === 'unmappable') throw error;
+    // A mapping that fails, or JSON nested deeper than a check can follow.
+    throw new SyncError('unmappable', `the mapping failed: ${error.message}`, { path: '$', cause: thrown });
+  }
+}
+
+function understood(record: InboundRecord, topology: Topology): Step[] {
   const topic = parseTopic(record.topic);
   if (topic?.role === 'receipts')
     return [{ type: 'receipt', record, provider: topic.provider, receipt: parseReceipt(record) }];
   if (topic?.role !== 'raw')
     throw new SyncError('unmappable', `topic ${record.topic} is not one the transformer reads`);
   const envelope = readRawHeaders(record.headers);
+  checkEnvelope(envelope);
   const connector = topology.connectorOf(envelope.connection);
   if (connector?.provider !== topic.provider) {
     throw new SyncError(
@@ -81,16 +95,7 @@ function mapRaw(record: InboundRecord, noun: string, envelope: RawEnvelope, conn
   const object = connector.objects[noun];
   if (!object) throw new SyncError('unmappable', `${connector.provider} has no object ${noun}`);
   const text = textOf(record.value);
-  const body = parseJson(text);
-  let observations: Observation[];
-  try {
-    observations = object.toCanonical({ envelope, body });
-  } catch (thrown) {
-    const error = asSyncError(thrown);
-    throw error.kind === 'unmappable'
-      ? error
-      : new SyncError('unmappable', `the mapping failed: ${error.message}`, { cause: thrown });
-  }
+  const observations = object.toCanonical({ envelope, body: parseJson(text) });
   // A text that JSON.parse makes holds neither NUL nor half a surrogate pair unless it was escaped.
   const escapes = text.includes('\\u');
   for (const o of observations) checkObservation(o, envelope.connection, escapes);
@@ -120,22 +125,35 @@ function parseJson(text: string): unknown {
 }
 
 function parseReceipt(record: InboundRecord): Receipt {
-  const parsed = receiptSchema.safeParse(parseJson(textOf(record.value)));
-  if (parsed.success) return parsed.data;
-  throw new SyncError('unmappable', 'the message is no receipt', {
-    path: parsed.error.issues[0]?.path.join('.') ?? '$',
-  });
+  const text = textOf(record.value);
+  const parsed = receiptSchema.safeParse(parseJson(text));
+  if (!parsed.success)
+    throw new SyncError('unmappable', 'the message is no receipt', {
+      path: parsed.error.issues[0]?.path.join('.') ?? '$',
+    });
+  checkReceipt(parsed.data, text.includes('\\u'));
+  return parsed.data;
+}
+
+/** A receipt comes from a writer of ours: one that PostgreSQL would refuse must not stop those behind it all the same. */
+function checkReceipt(receipt: Receipt, escapes: boolean): void {
+  checkRecordId(receipt.id, receipt.type === 'release');
+  if (!isDatable(receipt.at)) throw new SyncError('unmappable', 'the receipt has no usable time', { path: 'at' });
+  if (receipt.type === 'receipt' && receipt.observed)
+    checkObservation(receipt.observed as Observation, receipt.connection, escapes);
+  if (escapes) checkTexts(receipt as unknown as Json);
 }
 
 const schemas = { order: dataOf.order.partial().strict(), shipment: dataOf.shipment.partial().strict() };
 
 /** A mapping must give what the canonical model can say, in texts that PostgreSQL can store. */
 function checkObservation(o: Observation, connection: string, escapes: boolean): void {
-  if (!Number.isSafeInteger(o.version))
+  if (!isDatable(o.version))
     throw new SyncError('unmappable', 'the object has no usable change time', { path: 'version' });
   const shape =
     observationSchema.shape.noun.safeParse(o.noun).success && typeof o.externalId === 'string' && o.externalId !== '';
   if (!shape) throw new SyncError('unmappable', 'the object has no id', { path: 'externalId' });
+  checkKeys(o);
   const parsed = schemas[o.kind].safeParse(o.fields);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
@@ -143,25 +161,8 @@ function checkObservation(o: Observation, connection: string, escapes: boolean):
       path: issue?.path.join('.') ?? '$',
     });
   }
-  const bad = escapes ? (unstorable(o.fields, '') ?? unstorable(o.native, 'native')) : null;
-  if (bad !== null)
-    throw new SyncError(
-      'unmappable',
-      'a text holds a character that databases refuse (NUL or half of a surrogate pair)',
-      { path: bad },
-    );
+  if (escapes) checkTexts(o as unknown as Json);
   for (const field of ['status', 'financialStatus', 'fulfillmentStatus']) {
     if (o.fields[field] === 'unknown') metrics.unknownStatuses.add(1, { connection, kind: o.kind, field });
   }
-}
-
-/** The path of the first text that PostgreSQL's json cannot hold; null where there is none. */
-function unstorable(value: Json, path: string): string | null {
-  if (typeof value === 'string') return value.includes('\u0000') || !value.isWellFormed() ? path : null;
-  if (typeof value !== 'object' || value === null) return null;
-  for (const key in value) {
-    const found = unstorable((value as Record<string, Json>)[key] as Json, path === '' ? key : `${path}.${key}`);
-    if (found !== null) return found;
-  }
-  return null;
 }

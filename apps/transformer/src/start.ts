@@ -20,9 +20,10 @@ import {
   startService,
   targetsOf,
 } from '@syncline/runtime';
-import { checkStore, countChanges, openStore } from '@syncline/store';
+import { checkStore, countChanges, openStore, watchClock } from '@syncline/store';
 import { BatchController } from './batch.controller.js';
 import { decisionRoutes } from './decisions.js';
+import { startDriftWatch } from './drift/watch.js';
 import { startHousekeeping } from './housekeeping.js';
 import { inspectRoutes } from './inspect.js';
 import { Lanes } from './lanes.js';
@@ -52,6 +53,7 @@ export async function startTransformer(env: NodeJS.ProcessEnv = process.env): Pr
     applicationName: 'transformer',
     poolSize: 8,
   });
+  const clock = watchClock(store, log);
   const lanes = new Lanes(store, topology, kafka);
   const producer = new MicroBatchProducer(kafka);
   await producer.connect();
@@ -63,14 +65,22 @@ export async function startTransformer(env: NodeJS.ProcessEnv = process.env): Pr
     onAssigned: (topic, partition) => lanes.assigned(topic, partition),
     onRevoked: (topic, partition) => lanes.revoked(topic, partition),
   });
+  const drift = startDriftWatch(store, log, (name) => topology.connectorOf(name) !== undefined);
   const stopHousekeeping = startHousekeeping(store, producer, (error) =>
     log.warn({ err: error }, 'housekeeping failed'),
   );
+  const watched = async (batch: Batch): Promise<Outcome[]> => {
+    const outcomes = await lanes.run(batch);
+    drift.see(batch.records, outcomes);
+    return outcomes;
+  };
   const lag = async () => (await strategy.lag()).map((l) => ({ group: transformerGroup, ...l }));
   const stopObserving = observeLag(lag);
   const end = async () => {
     stopObserving();
+    clock.stop();
     await lanes.close();
+    await drift.stop();
     await producer.disconnect();
     await store.close();
   };
@@ -80,7 +90,7 @@ export async function startTransformer(env: NodeJS.ProcessEnv = process.env): Pr
     managementHost: settings.MANAGEMENT_HOST,
     logger: log,
     providers: [
-      { provide: 'run', useValue: (batch: Batch): Promise<Outcome[]> => lanes.run(batch) },
+      { provide: 'run', useValue: watched },
       { provide: 'end', useValue: { onApplicationShutdown: end } },
     ],
     controllers: [BatchController],
@@ -90,12 +100,17 @@ export async function startTransformer(env: NodeJS.ProcessEnv = process.env): Pr
       { name: 'consumer', check: () => strategy.isReady() },
       { name: 'database', check: () => store.ready() },
     ],
-    status: () => async () => ({ changed: await countChanges(store), consumers: await lag() }),
+    status: () => async () => ({
+      changed: await countChanges(store),
+      consumers: await lag(),
+      clockSkewMs: clock.skewMs(),
+    }),
     routes: [
       ...inspectRoutes(() => store),
       ...decisionRoutes(() => store),
       ...whereaboutsRoutes(() => store, topology),
       ...replayRoutes(() => ({ kafka, store, topology, send: (message) => producer.send(message) })),
+      { path: '/drift', handler: (_get, query) => drift.report(query.connection) },
     ],
   });
 }

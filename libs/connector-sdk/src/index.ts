@@ -1,3 +1,4 @@
+export * from './address.js';
 export * from './auth.js';
 export { fitsOf, remedyFor } from './authorize.js';
 export * from './budget.js';

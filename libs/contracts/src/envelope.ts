@@ -96,7 +96,12 @@ export function readRawHeaders(headers: RawHeaders | undefined): RawEnvelope {
       path: header.origin,
     });
   const type = need(header.type);
-  const readAt = headerText(headers, header.readAt);
+  const whole = (name: string): number | null => {
+    const value = headerText(headers, name);
+    if (value !== null && !/^\d{1,15}$/.test(value))
+      throw new SyncError('unmappable', `header ${name} is no time in milliseconds`, { path: name });
+    return value === null ? null : Number(value);
+  };
   return {
     eventId: need(header.id),
     connection: source.slice('/connections/'.length),
@@ -105,8 +110,8 @@ export function readRawHeaders(headers: RawHeaders | undefined): RawEnvelope {
     occurredAt: Number.isNaN(occurredAt) ? null : occurredAt,
     origin: origin as Origin,
     apiVersion: headerText(headers, header.apiVersion),
-    receivedAt: Number(headerText(headers, header.receivedAt) ?? 0),
-    readAt: readAt === null ? null : Number(readAt),
+    receivedAt: whole(header.receivedAt) ?? 0,
+    readAt: whole(header.readAt),
   };
 }
 

@@ -7,7 +7,7 @@ export const instant = z
 export type Instant = string;
 
 /**
- * A provider's time text as an instant; null where it is absent, no date, or has no zone (a zoneless time needs the
+ * A provider's time text as an instant; null where it is absent, no date of the years 1 to 9999, or has no zone (a zoneless time needs the
  * connection's zone: say `zone` as an offset such as "+02:00" or "Z").
  */
 export function toInstant(text: unknown, zone?: string): Instant | null {
@@ -15,8 +15,13 @@ export function toInstant(text: unknown, zone?: string): Instant | null {
   const zoned = /(?:[zZ]|[+-]\d\d:?\d\d)$/.test(text) && text.includes('T');
   if (!zoned && zone === undefined) return null;
   const time = Date.parse(zoned ? text : `${text.replace(' ', 'T')}${text.length === 10 ? 'T00:00:00' : ''}${zone}`);
-  return Number.isNaN(time) ? null : new Date(time).toISOString();
+  return isDatable(time) ? new Date(time).toISOString() : null;
 }
+
+const [firstMs, lastMs] = [Date.parse('0001-01-01T00:00:00.000Z'), Date.parse('9999-12-31T23:59:59.999Z')];
+
+/** Whether milliseconds since the epoch are a moment of the years 1 to 9999: what an instant can say and databases take. */
+export const isDatable = (ms: number): boolean => Number.isSafeInteger(ms) && ms >= firstMs && ms <= lastMs;
 
 const text = z.string().nullable();
 

@@ -11,7 +11,7 @@ import {
   startService,
   targetsOf,
 } from '@syncline/runtime';
-import { checkStore, grantStore, openStore, turnBudget, watchPauses } from '@syncline/store';
+import { checkStore, grantStore, openStore, turnBudget, watchClock, watchPauses } from '@syncline/store';
 import { type Timing, timingDefault } from './object-target.js';
 import { type BatchProvider, serveBatches } from './serve-batches.js';
 import { serveObjects } from './serve-objects.js';
@@ -57,6 +57,7 @@ export async function startWriter(options: WriterOptions): Promise<RunningServic
   await refuseWhereMissing(kafka, env.DATABASE_URL, config, connections, 'connector' in options ? provider : null);
   const stopping = new AbortController();
   const store = await openStore({ url: env.DATABASE_URL, role: 'delivery', applicationName: name });
+  const clock = watchClock(store, log);
   const sender = new MicroBatchProducer(kafka);
   const budgets: BudgetKeeper = { turn: (connection, step) => turnBudget(store, connection, step) };
   const shared = { kafka, flows: config.flows, store, log };
@@ -93,6 +94,7 @@ export async function startWriter(options: WriterOptions): Promise<RunningServic
   const closeAll = async () => {
     unobserve();
     pauses.stop();
+    clock.stop();
     await Promise.allSettled(served.map((t) => t.close()));
     await sender.disconnect();
     await tokens?.close();
@@ -114,7 +116,7 @@ export async function startWriter(options: WriterOptions): Promise<RunningServic
         { name: 'kafka', check: () => served.every((t) => t.strategy.isReady()) },
         ...('connector' in options ? [{ name: 'receipts', check: () => sender.isReady() }] : []),
       ],
-      status: () => () => writerStatus(store, served, pauses),
+      status: () => async () => ({ ...(await writerStatus(store, served, pauses)), clockSkewMs: clock.skewMs() }),
       routes: writerRoutes(store, served),
       started: () => {
         for (const target of served) target.start();

@@ -117,7 +117,7 @@ export class Ingestor {
   }
 
   /** What GET /status says of this ingestor. */
-  async status(): Promise<unknown> {
+  async status(): Promise<{ connections: unknown[] }> {
     const { store, connections } = this.parts;
     await this.#counts.flush();
     const names = connections.map((c) => c.name);

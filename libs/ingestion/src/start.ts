@@ -10,7 +10,7 @@ import {
   readEnv,
   startService,
 } from '@syncline/runtime';
-import { checkStore, grantStore, openStore, turnBudget } from '@syncline/store';
+import { checkStore, grantStore, openStore, turnBudget, watchClock } from '@syncline/store';
 import { openConnections } from './connection.js';
 import { type IngestorEnv, ingestorEnv } from './env.js';
 import { Ingestor, type IngestorTimes } from './ingestor.js';
@@ -59,6 +59,7 @@ export async function startIngestor(connector: Connector, overrides: IngestorOve
   const kafka = kafkaOf(env, name, log);
   await refuseUnprepared(connector, env, kafka);
   const store = await openStore({ url: env.DATABASE_URL, role: 'ingestion', applicationName: name, poolSize: 4 });
+  const clock = watchClock(store, log);
   const producer = new MicroBatchProducer(kafka);
   await producer.connect();
   const { times } = overrides;
@@ -81,7 +82,10 @@ export async function startIngestor(connector: Connector, overrides: IngestorOve
       { provide: Ingestor, useValue: ingestor },
       {
         provide: 'connections',
-        useValue: closing(async () => Promise.all([producer.disconnect(), store.close(), tokens?.close()])),
+        useValue: closing(async () => {
+          clock.stop();
+          await Promise.all([producer.disconnect(), store.close(), tokens?.close()]);
+        }),
       },
     ],
     started: () => ingestor.start(),
@@ -93,7 +97,7 @@ export async function startIngestor(connector: Connector, overrides: IngestorOve
       { name: 'kafka', check: () => producer.isReady() },
       { name: 'store', check: () => store.ready() },
     ],
-    status: () => () => ingestor.status(),
+    status: () => async () => ({ ...(await ingestor.status()), clockSkewMs: clock.skewMs() }),
     routes: [
       ...(['GET', 'POST'] as const).map((method) => ({
         method,

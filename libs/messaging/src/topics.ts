@@ -1,5 +1,6 @@
 import type { TopicSpec } from '@syncline/contracts';
 import kafkajs, { type Admin, type ConfigEntries, type Kafka } from 'kafkajs';
+import { brokerTooOld } from './broker-age.js';
 import { createKafka, type KafkaSettings, patientRetry } from './client.js';
 import { hasType, pause, within } from './failure.js';
 import { forgetPartitionCounts } from './partition.js';
@@ -58,6 +59,8 @@ export async function migrateTopics(
 
 /** What a service needs to know before it starts: one sentence for each thing missing or wrong; none when all is well. */
 export async function checkTopics(kafka: KafkaSettings, specs: readonly TopicSpec[]): Promise<string[]> {
+  const old = (await Promise.all(kafka.brokers.map(brokerTooOld))).find((sentence) => sentence !== null);
+  if (old) return [old];
   const client = createKafka(kafka, { ...timing, requestTimeout: 5_000, retry: { ...patientRetry, retries: 2 } });
   let found: Map<string, Found>;
   try {

@@ -1,4 +1,4 @@
-import { type Document, isMap, isNode, isPair, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import { type Document, isMap, isNode, isPair, isSeq, LineCounter, type Node, parseDocument, visit } from 'yaml';
 import type { ConfigProblem } from './config-error.js';
 import { suggestion } from './nearest.js';
 
@@ -24,24 +24,42 @@ export class ConfigDocument {
         error.code === 'DUPLICATE_KEY' ? `this name is used twice; names must differ` : syntaxWords(error.code);
       this.problems.push({ path: '', ...this.at(error.pos[0]), message });
     }
-    this.value = this.doc.errors.some((e) => e.code !== 'DUPLICATE_KEY') ? undefined : this.toPlain();
+    const broken = this.doc.errors.some((e) => e.code !== 'DUPLICATE_KEY');
+    this.value = broken || !this.resolvesAliases() ? undefined : this.toPlain();
   }
 
-  /** Notes a problem at a path: at the key of its last step, or at its value. */
-  add(path: Path, message: string, on: 'key' | 'value' = 'value'): void {
-    this.problems.push({ path: path.join('.'), ...this.positionOf(path, on), message });
+  /** Notes a problem at a path: at the key of its last step, or at its value. `hidden`: that key must not be shown. */
+  add(path: Path, message: string, on: 'key' | 'value' = 'value', hidden = false): void {
+    const shown = shownPath(hidden ? path.slice(0, -1) : path);
+    this.problems.push({ path: shown, ...this.positionOf(path, on), message });
   }
 
   /** Whether something was noted at exactly this path. */
   has(path: Path): boolean {
-    return this.problems.some((p) => p.path === path.join('.'));
+    return this.problems.some((p) => p.path === shownPath(path));
+  }
+
+  /** Notes every alias without an anchor before it. */
+  private resolvesAliases(): boolean {
+    const before = this.problems.length;
+    visit(this.doc, {
+      Alias: (_, node) => {
+        if (node.resolve(this.doc) === undefined)
+          this.problems.push({
+            path: '',
+            ...this.at(node.range?.[0] ?? 0),
+            message: 'this alias (*name) has no anchor (&name) before it; a text that begins with * needs quotes',
+          });
+      },
+    });
+    return this.problems.length === before;
   }
 
   private toPlain(): unknown {
     try {
       return this.doc.toJS({ maxAliasCount: 50 });
     } catch {
-      this.problems.push({ path: '', message: 'the aliases of this file are undefined or expand too far' });
+      this.problems.push({ path: '', ...this.at(0), message: 'the aliases (*name) of this file expand too far' });
       return undefined;
     }
   }
@@ -89,8 +107,23 @@ export function checkKeys(
 ): void {
   for (const key of Object.keys(tree))
     if (!allowed.includes(key))
-      doc.add([...path, key], `"${key}" is not known here; ${suggestion(key, allowed)}`, 'key');
+      doc.add([...path, key], unknownKey(path, key, allowed), 'key', path.at(-1) === 'secrets');
 }
+
+/** What stands among secrets, or after a colon without a space, may be one: it is not shown. */
+function unknownKey(path: Path, key: string, allowed: readonly string[]): string {
+  const space = key.includes(':') && !key.includes(': ') ? ' (a space belongs after a colon)' : '';
+  const name = path.at(-1) === 'secrets' ? 'this name' : `"${shownName(key)}"`;
+  return `${name} is not known here${space}; ${suggestion(key.split(':')[0] as string, allowed)}`;
+}
+
+/** A name as messages show it: what follows after the part that is one may be anything. */
+const shownName = (name: string): string => {
+  const part = /^[\w-]{0,64}/.exec(name)?.[0] ?? '';
+  return part === name ? name : `${part}…`;
+};
+
+const shownPath = (path: Path): string => path.map((step) => shownName(String(step))).join('.');
 
 /** A name as messages show it; anything that is no name is not shown. */
 export const quoted = (value: unknown): string =>

@@ -34,8 +34,9 @@ export function checkFlows(doc: ConfigDocument, value: unknown, providerOf: Prov
 export function checkOwnership(
   doc: ConfigDocument,
   value: unknown,
-  connections: readonly string[],
+  providerOf: ProviderOf,
 ): SynclineConfig['ownership'] {
+  const connections = [...providerOf.keys()];
   const out: SynclineConfig['ownership'] = {};
   if (value === undefined || value === null) return out;
   if (!isTree(value)) {
@@ -61,6 +62,16 @@ export function checkOwnership(
           [...path, field],
           `no connection is called ${quoted(owner)}; ${suggestion(String(owner), connections)}`,
         );
+      else {
+        const provider = providerOf.get(owner);
+        if (provider?.writesOnly)
+          doc.add([...path, field], `"${owner}" cannot own a field: ${provider.provider} is only written to`);
+        else if (provider && !provider.kinds.includes(kind as Kind))
+          doc.add(
+            [...path, field],
+            `"${owner}" cannot own this: ${provider.provider} has no records of the kind "${kind}"`,
+          );
+      }
     }
     out[kind as Kind] = owners as Record<string, string>;
   }

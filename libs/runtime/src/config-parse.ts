@@ -51,7 +51,7 @@ export function parseSynclineConfig(
     const providerOf = new Map<string, ProviderSchemas | null>();
     config.connections = checkConnections(doc, doc.value.connections, { ...options, env, providers, providerOf });
     config.flows = checkFlows(doc, doc.value.flows, providerOf);
-    config.ownership = checkOwnership(doc, doc.value.ownership, [...providerOf.keys()]);
+    config.ownership = checkOwnership(doc, doc.value.ownership, providerOf);
   } else if (doc.problems.length === 0) doc.add([], 'expected a file with connections and flows');
   if (doc.problems.length > 0) throw new ConfigError(`${title} cannot be used`, doc.problems);
   return config;
@@ -66,7 +66,7 @@ interface Surroundings extends LoadOptions {
 
 function checkConnections(doc: ConfigDocument, value: unknown, around: Surroundings): SynclineConfig['connections'] {
   const out: Record<string, ConnectionConfig> = {};
-  if (!isTree(value)) {
+  if (!isTree(value) || Object.keys(value).length === 0) {
     doc.add(['connections'], 'expected at least one connection by name, e.g. shop: { provider: shopify, ... }');
     return out;
   }
@@ -126,16 +126,24 @@ function checkFields(
     if (doc.has(at)) continue; // its placeholder could not be filled
     const about = (schema.shape[field] as z.ZodType | undefined)?.description;
     // A secret's own words may be anything: of secrets nothing but name and description is said.
-    const wrong = path.at(-1) === 'secrets' ? 'has not the expected form' : issue.message;
+    const wrong = path.at(-1) === 'secrets' ? 'has not the expected form' : wordsOf(issue, given[field]);
     const what = issue.path.length > 0 && !(field in given) ? 'is missing' : wrong;
     doc.add(at, about ? `${what} (${about})` : what);
   }
   return {};
 }
 
+/** What is wrong with a setting: of a word that is one of a few, the one that is nearest. */
+const wordsOf = (issue: z.core.$ZodIssue, given: unknown): string =>
+  issue.code === 'invalid_value' && typeof given === 'string'
+    ? `is none of the words it takes; ${suggestion(given, issue.values.map(String))}`
+    : issue.message;
+
 /** Replaces `${NAME}` in every text; a variable that is not set is a problem named by its name. */
 function filled(doc: ConfigDocument, path: Path, value: unknown, env: NodeJS.ProcessEnv): unknown {
-  if (typeof value === 'string')
+  if (typeof value === 'string') {
+    if (/^\$[A-Z_][A-Z0-9_]*$/.test(value)) doc.add(path, `a variable of the environment is written \${NAME}`);
+    if (/\$\{[^}]*$/.test(value)) doc.add(path, `a placeholder \${NAME} ends with }`);
     return value.replace(/\$\{([^}]*)\}/g, (_, name: string) => {
       if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
         doc.add(path, 'the name in a placeholder consists of letters, digits and _');
@@ -145,6 +153,7 @@ function filled(doc: ConfigDocument, path: Path, value: unknown, env: NodeJS.Pro
       if (given === undefined || given === '') doc.add(path, `the environment variable ${name} is not set`);
       return given ?? '';
     });
+  }
   if (Array.isArray(value)) return value.map((v, i) => filled(doc, [...path, i], v, env));
   if (isTree(value))
     return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, filled(doc, [...path, k], v, env)]));

@@ -206,6 +206,12 @@ export const metrics = {
     attributes: ['target'],
     description: '1 while a target is not tried because it failed too often, else 0.',
   }),
+  clockSkew: gauge({
+    name: 'syncline.clock.skew',
+    unit: 's',
+    attributes: [],
+    description: "How far this machine's clock is ahead of the database's; negative where it is behind.",
+  }),
   quarantined: counter({
     name: 'syncline.messages.quarantined',
     unit: '{message}',

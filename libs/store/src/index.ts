@@ -1,4 +1,5 @@
 export * from './budgets.js';
+export * from './clock.js';
 export * from './delivery-claims.js';
 export * from './delivery-dead.js';
 export * from './delivery-intake.js';
@@ -21,3 +22,4 @@ export * from './transformer-identity.js';
 export * from './transformer-progress.js';
 export * from './transformer-records.js';
 export * from './transformer-replays.js';
+export * from './transformer-shapes.js';

@@ -90,7 +90,7 @@ describe('the view', () => {
     ],
     consumers: [],
     budgets: [],
-    services: [{ name: 'transformer', state: 'restarting', pid: null, url: null, restarts: 2 }],
+    services: [{ name: 'transformer', state: 'restarting', pid: null, url: null, restarts: 2, clockSkewMs: null }],
   };
   const local: Local = {
     kafkaBrokers: '127.0.0.1:9092',

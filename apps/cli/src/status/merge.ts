@@ -77,6 +77,8 @@ export const serviceStatus = z.object({
     )
     .default([]),
   consumers: z.array(consumer).default([]),
+  /** Milliseconds its machine's clock is ahead of the database's. */
+  clockSkewMs: count.nullish(),
 });
 export type ServiceStatus = z.infer<typeof serviceStatus>;
 
@@ -107,7 +109,14 @@ export interface Status {
   consumers: z.infer<typeof consumer>[];
   /** One for each connection whose budget was used. */
   budgets: ({ connection: string } & z.infer<typeof budget>)[];
-  services: { name: string; state: string; pid: number | null; url: string | null; restarts: number }[];
+  services: {
+    name: string;
+    state: string;
+    pid: number | null;
+    url: string | null;
+    restarts: number;
+    clockSkewMs: number | null;
+  }[];
 }
 
 /** Puts the services' answers together; a service without an answer shows as down, and what it would tell as unknown. */
@@ -157,6 +166,7 @@ export function mergeStatus(local: Local, answers: ReadonlyMap<string, ServiceSt
       pid: service.pid,
       url: service.url,
       restarts: service.restarts,
+      clockSkewMs: answers.get(service.name)?.clockSkewMs ?? null,
     })),
   };
 }

@@ -47,6 +47,7 @@ export function statusLines(status: Status, nowMs = Date.now()): string[] {
     ...status.connections.flatMap((c) => (c.paused ? [`${c.name} as a source for ${ago(c.paused, nowMs)}`] : [])),
     ...status.targets.flatMap((t) => (t.paused ? [`${t.name} as a target for ${ago(t.paused, nowMs)}`] : [])),
   ].map((text) => text.replace(/ ago$/, ''));
+  const skewed = status.services.filter((service) => Math.abs(service.clockSkewMs ?? 0) >= 5_000);
   const reasons = [...status.connections, ...status.targets].flatMap((c) =>
     c.reason ? [`${c.name}: ${c.reason}`] : [],
   );
@@ -85,6 +86,10 @@ export function statusLines(status: Status, nowMs = Date.now()): string[] {
       ? `All ${status.services.length} services are ready.`
       : `Services: ${unwell.map((s) => `${s.name} ${s.state}${s.restarts > 0 ? `, restarted ${s.restarts}×` : ''}`).join('; ')}`,
     ...(paused.length > 0 ? [`Paused: ${paused.join(', ')} ("syncline resume" lets it go on)`] : []),
+    ...skewed.map(
+      ({ name, clockSkewMs }) =>
+        `Clock: that of ${name} is ${span(Math.abs(clockSkewMs ?? 0))} ${(clockSkewMs ?? 0) > 0 ? 'ahead of' : 'behind'} the database's.`,
+    ),
     ...reasons,
   ];
 }

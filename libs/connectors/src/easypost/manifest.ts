@@ -1,9 +1,11 @@
+import { isProviderAddress } from '@syncline/connector-sdk';
 import { z } from 'zod';
 
 /** What a connection to EasyPost may be set to. */
 export const settings = z.object({
   url: z
-    .url({ protocol: /^https?$/ })
+    .string()
+    .refine(isProviderAddress, 'expected https://... (plain http only on this machine)')
     .default('https://api.easypost.com')
     .describe("Address of EasyPost's API"),
   since: z

@@ -1,18 +1,10 @@
+import { isProviderAddress } from '@syncline/connector-sdk';
 import { z } from 'zod';
-
-const loopback = new Set(['127.0.0.1', 'localhost', '[::1]']);
-
-/** Credentials travel to this address: it must be https, or this machine. */
-const isSafeUrl = (text: string): boolean => {
-  if (!URL.canParse(text)) return false;
-  const url = new URL(text);
-  return url.protocol === 'https:' || (url.protocol === 'http:' && loopback.has(url.hostname));
-};
 
 export const settings = z.strictObject({
   url: z
     .string()
-    .refine(isSafeUrl, 'expected https://<shop>.myshopify.com (plain http only on this machine)')
+    .refine(isProviderAddress, 'expected https://<shop>.myshopify.com (plain http only on this machine)')
     .describe("The shop's address: https://<shop>.myshopify.com"),
   since: z
     .string()

@@ -1,5 +1,6 @@
 import { Budget1700000004000 } from './budget.js';
 import { Delivery1700000003000 } from './delivery.js';
+import { Drift1764003000000 } from './drift.js';
 import { Grants1700000005000 } from './grants.js';
 import { Ingestion1700000002000 } from './ingestion.js';
 import { IngestionBackfills1764001000000 } from './ingestion-backfills.js';
@@ -17,4 +18,5 @@ export const migrations = [
   Operate1700000006000,
   IngestionBackfills1764001000000,
   TransformerReplays1764002000000,
+  Drift1764003000000,
 ];
