@@ -2,11 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { SyncError } from '@syncline/contracts';
 import { testInfra } from '@syncline/infra';
 import { createTestDatabase, type GrantStore, grantStore, openStore, type Store } from '@syncline/store';
 import { createHttpClient } from './client.js';
+import { GrantRefused } from './renewal.js';
 import type { TokenSet } from './token-store.js';
-import { createTokens, GrantRefused, type Tokens } from './tokens.js';
+import { createTokens, type Tokens } from './tokens.js';
 
 const keyOf = () => randomBytes(32).toString('base64');
 const key = keyOf();
@@ -169,6 +171,25 @@ describe('a renewal', () => {
     way.mend();
     expect(await got).toMatchObject({ value: 'access-new' });
     expect(await storeWith().read('away')).toMatchObject({ refreshToken: 'refresh-new', inDoubt: false });
+  });
+});
+
+describe('an endpoint that does not take our client', () => {
+  it('is not asked again at once, and the grant is kept', async () => {
+    await storeWith().save('client', null, 'ours', given('old', 1));
+    const one = processOf('client');
+    const got = one.current();
+    await until('it asks', () => one.asked.length === 1);
+    one.asked[0]!.reject(new SyncError('unauthorized', 'no access token, check the client'));
+    await expect(got).rejects.toMatchObject({ kind: 'unauthorized' });
+    for (let i = 0; i < 5; i += 1) {
+      const again = one.current();
+      again.catch(() => undefined);
+      await pause(20);
+      expect(one.asked.length).toBe(1);
+      await expect(again).rejects.toMatchObject({ kind: 'unauthorized' });
+    }
+    expect(await storeWith().read('client')).toMatchObject({ refused: null, inDoubt: false });
   });
 });
 
