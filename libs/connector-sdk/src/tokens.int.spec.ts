@@ -135,6 +135,20 @@ describe('a renewal that lost its lease', () => {
     expect([first.asked.length, second.asked.length]).toEqual([1, 1]);
   });
 
+  it('is given a moment by the next one before that asks with the same refresh token', async () => {
+    await storeWith().save('moment', null, 'ours', given('old', 1));
+    const first = processOf('moment');
+    const firstGot = first.current();
+    await until('the first asks', () => first.asked.length === 1);
+    const second = processOf('moment');
+    const secondGot = second.current();
+    await endLease('moment');
+    await pause(700);
+    first.asked[0]!.resolve(given('new', 60_000));
+    expect((await Promise.all([firstGot, secondGot])).map((held) => held.value)).toEqual(['access-new', 'access-new']);
+    expect(second.asked).toEqual([]);
+  });
+
   it('does not end the grant by a refusal while a later one is under way', async () => {
     const { first, firstGot, second, secondGot } = await overtaken('late-refusal');
     first.asked[0]!.reject(new GrantRefused('POST /token answered 400: invalid_grant'));
