@@ -70,7 +70,7 @@ function tokenSource(auth: CredentialsSpec | OAuthSpec, options: AuthorizerOptio
 }
 
 /** What a person does where a connection has no grant that serves. */
-export const remedyFor = (connection: string): string => `give access with \`syncline connect ${connection}\``;
+const remedyFor = (connection: string): string => `give access with \`syncline connect ${connection}\``;
 
 function withTokens(auth: CredentialsSpec | OAuthSpec, options: AuthorizerOptions): Authorizer {
   const { connection, tokens: store } = options;

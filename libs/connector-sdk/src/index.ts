@@ -1,5 +1,5 @@
 export * from './auth.js';
-export { fitsOf, remedyFor } from './authorize.js';
+export { fitsOf } from './authorize.js';
 export * from './client.js';
 export * from './connect.js';
 export * from './connector.js';
