@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { SyncError } from '@syncline/contracts';
 import type { AuthSpec } from './auth.js';
 import { type OAuthSpec, oauthClient, renewGrant, secretOf } from './oauth.js';
+import type { Held, TokenSource } from './renewal.js';
 import { memoryTokens, type TokenSet, type TokenStore } from './token-store.js';
-import { createTokens, type Held, type TokenSource, type Tokens } from './tokens.js';
+import { createTokens, type Tokens } from './tokens.js';
 
 /** Gives requests their authorization header. */
 export interface Authorizer {
@@ -69,7 +70,7 @@ function tokenSource(auth: CredentialsSpec | OAuthSpec, options: AuthorizerOptio
 }
 
 /** What a person does where a connection has no grant that serves. */
-export const remedyFor = (connection: string): string => `give access with \`syncline connect ${connection}\``;
+const remedyFor = (connection: string): string => `give access with \`syncline connect ${connection}\``;
 
 function withTokens(auth: CredentialsSpec | OAuthSpec, options: AuthorizerOptions): Authorizer {
   const { connection, tokens: store } = options;

@@ -1,6 +1,6 @@
 export * from './address.js';
 export * from './auth.js';
-export { fitsOf, remedyFor } from './authorize.js';
+export { fitsOf } from './authorize.js';
 export * from './budget.js';
 export { type Grants, type Priority, priorities } from './budget-allot.js';
 export { type BudgetKeeper, ownBudgets } from './budget-keeper.js';

@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { beginGrant, endGrant, type OAuthSpec, oauthClient, renewGrant } from './oauth.js';
-import { GrantRefused } from './tokens.js';
+import { GrantRefused } from './renewal.js';
 
 const secrets = { clientId: 'an id', clientSecret: 'a/secret' };
 const spec: OAuthSpec = {

@@ -45,7 +45,7 @@ const crewOf = (name: string, size = processes): Crew =>
   startCrew({ name, ...secretsOf(), url: server.url }, { databaseUrl: database.url, key, size });
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-async function until(what: string, holds: () => boolean | Promise<boolean>, msMax = 20_000): Promise<void> {
+async function until(what: string, holds: () => boolean | Promise<boolean>, msMax = 45_000): Promise<void> {
   const end = Date.now() + msMax;
   while (!(await holds())) {
     if (Date.now() > end) throw new Error(`not in ${msMax} ms: ${what}`);
@@ -85,7 +85,7 @@ describe(`${processes} processes with one rotating refresh token`, () => {
   it('renew once also where the endpoint takes longer than a lease lasts', async () => {
     await chapter('slow');
     server.faults = { before: () => pause(10_500) };
-    const crew = crewOf('slow');
+    const crew = crewOf('slow', 3);
     try {
       await until('the slow renewal', () => server.requests.some((r) => r.answeredAt !== null), 40_000);
       server.faults = {};
@@ -129,7 +129,7 @@ describe(`${processes} processes with one rotating refresh token`, () => {
     server.faults = { after: () => gone.promise };
     const first = crewOf('lost', 1);
     await until('its renewal', () => server.requests[0]?.acted === true);
-    const others = crewOf('lost', processes - 1);
+    const others = crewOf('lost', 3);
     await first.kill();
     server.faults = {};
     gone.resolve();
@@ -149,11 +149,25 @@ describe(`${processes} processes with one rotating refresh token`, () => {
     await expectNothingTold(others, 'lost');
   }, 90_000);
 
+  it('lose nothing when they are stopped in the middle of a renewal', async () => {
+    await chapter('stopped');
+    const gone = Promise.withResolvers<void>();
+    server.faults = { after: () => gone.promise };
+    const crew = crewOf('stopped', 2);
+    await until('the renewal', () => server.requests[0]?.acted === true);
+    const stopped = crew.stop();
+    await pause(500);
+    gone.resolve();
+    await stopped;
+    expect(server.requests).toHaveLength(1);
+    expect(await tokens.read('stopped')).toMatchObject({ version: 2, inDoubt: false, refused: null });
+  }, 60_000);
+
   it('keep the grant through failures of the endpoint', async () => {
     await chapter('failing');
-    const crew = crewOf('failing');
+    const crew = crewOf('failing', 3);
     try {
-      await until('all at work', () => crew.working() === processes);
+      await until('all at work', () => crew.working() === 3);
       for (const answer of [
         { status: 500, body: '{"error":"server_error"}' },
         { status: 502, body: '<html>Bad gateway</html>' },

@@ -2,11 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { SyncError } from '@syncline/contracts';
 import { testInfra } from '@syncline/infra';
 import { createTestDatabase, type GrantStore, grantStore, openStore, type Store } from '@syncline/store';
 import { createHttpClient } from './client.js';
+import { GrantRefused } from './renewal.js';
 import type { TokenSet } from './token-store.js';
-import { createTokens, GrantRefused, type Tokens } from './tokens.js';
+import { createTokens, type Tokens } from './tokens.js';
 
 const keyOf = () => randomBytes(32).toString('base64');
 const key = keyOf();
@@ -133,6 +135,20 @@ describe('a renewal that lost its lease', () => {
     expect([first.asked.length, second.asked.length]).toEqual([1, 1]);
   });
 
+  it('is given a moment by the next one before that asks with the same refresh token', async () => {
+    await storeWith().save('moment', null, 'ours', given('old', 1));
+    const first = processOf('moment');
+    const firstGot = first.current();
+    await until('the first asks', () => first.asked.length === 1);
+    const second = processOf('moment');
+    const secondGot = second.current();
+    await endLease('moment');
+    await pause(700);
+    first.asked[0]!.resolve(given('new', 60_000));
+    expect((await Promise.all([firstGot, secondGot])).map((held) => held.value)).toEqual(['access-new', 'access-new']);
+    expect(second.asked).toEqual([]);
+  });
+
   it('does not end the grant by a refusal while a later one is under way', async () => {
     const { first, firstGot, second, secondGot } = await overtaken('late-refusal');
     first.asked[0]!.reject(new GrantRefused('POST /token answered 400: invalid_grant'));
@@ -169,6 +185,25 @@ describe('a renewal', () => {
     way.mend();
     expect(await got).toMatchObject({ value: 'access-new' });
     expect(await storeWith().read('away')).toMatchObject({ refreshToken: 'refresh-new', inDoubt: false });
+  });
+});
+
+describe('an endpoint that does not take our client', () => {
+  it('is not asked again at once, and the grant is kept', async () => {
+    await storeWith().save('client', null, 'ours', given('old', 1));
+    const one = processOf('client');
+    const got = one.current();
+    await until('it asks', () => one.asked.length === 1);
+    one.asked[0]!.reject(new SyncError('unauthorized', 'no access token, check the client'));
+    await expect(got).rejects.toMatchObject({ kind: 'unauthorized' });
+    for (let i = 0; i < 5; i += 1) {
+      const again = one.current();
+      again.catch(() => undefined);
+      await pause(20);
+      expect(one.asked.length).toBe(1);
+      await expect(again).rejects.toMatchObject({ kind: 'unauthorized' });
+    }
+    expect(await storeWith().read('client')).toMatchObject({ refused: null, inDoubt: false });
   });
 });
 

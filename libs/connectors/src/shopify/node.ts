@@ -19,7 +19,7 @@ const gramsPer: Readonly<Record<string, number>> = {
 function grams(weight: unknown): number | null {
   const { unit, value } = object(weight);
   const amount = number(value);
-  const factor = gramsPer[String(unit)];
+  const factor = gramsPer[text(unit) ?? ''];
   return amount === null || factor === undefined ? null : Math.round(amount * factor);
 }
 
@@ -95,7 +95,7 @@ function discountApplication(node: Wire): Wire {
   const value = object(node.value);
   const percentage = number(value.percentage);
   return {
-    type: discountTypes[String(node.__typename)] ?? text(node.__typename),
+    type: discountTypes[text(node.__typename) ?? ''] ?? text(node.__typename),
     code: node.code,
     title: node.title,
     description: node.description,
@@ -153,7 +153,7 @@ function fulfilledUnits(fulfillments: readonly Wire[]): Map<string, number> {
   for (const parcel of fulfillments)
     if (parcel.status === 'success' || parcel.status === 'open' || parcel.status === 'pending')
       for (const item of objects(parcel.line_items)) {
-        const key = String(item.id);
+        const key = text(item.id) ?? '';
         units.set(key, (units.get(key) ?? 0) + (number(item.quantity) ?? 0));
       }
   return units;
