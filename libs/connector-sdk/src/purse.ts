@@ -25,6 +25,8 @@ const answerMsMax = 2_000;
 /** Tries go on for this long before the process takes its own share; the budget reckons with that (see `stepBudget`). */
 const patienceMs = 2_000;
 const retryMs = 500;
+/** How long a process looks at its own spending to tell its rate. */
+const rateMs = 250;
 /** How often a process that asks for nothing shows that it is there. */
 const presenceMs = 30_000;
 /** How many share a connection, for a process that never heard. */
@@ -206,12 +208,12 @@ export class Purse {
     return true;
   }
 
-  /** The rate at which this process spends, over about a second: what it takes ahead. */
+  /** The rate at which this process spends: what it takes ahead. */
   #count(now: number, cost: number): void {
     const recent = this.#recent;
     const passed = now - recent.from;
-    if (passed > 1_000)
-      this.#recent = { from: now, tokens: cost, rate: passed > 2_000 ? 0 : (recent.tokens / passed) * 1000 };
+    if (passed > rateMs)
+      this.#recent = { from: now, tokens: cost, rate: passed > 8 * rateMs ? 0 : (recent.tokens / passed) * 1000 };
     else recent.tokens += cost;
   }
 
