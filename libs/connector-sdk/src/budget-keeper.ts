@@ -24,3 +24,23 @@ export function ownBudgets(clock: () => number = () => performance.now()): Budge
     },
   };
 }
+
+/** A keeper that takes longer counts as away. */
+const answerMsMax = 2_000;
+
+/** A turn whose answer comes in time; else it throws, and whether the turn was taken is unknown. */
+export async function turnInTime<T>(
+  keeper: BudgetKeeper,
+  connection: string,
+  step: (state: BudgetState | null, nowMs: number) => { state: BudgetState; answer: T },
+): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('the budget was not answered in time')), answerMsMax);
+  });
+  try {
+    return await Promise.race([keeper.turn(connection, step), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -47,6 +47,8 @@ const throttled = (retryAfterMs: number): SyncError =>
     retryAfterMs: Math.max(100, Math.ceil(retryAfterMs)),
   });
 
+const stopping = (): SyncError => new SyncError('transient', 'the service is stopping');
+
 /** Requests in line, each priority in its own order of arrival. */
 function createLine() {
   const lines: Record<Priority, Waiter[]> = { webhook: [], poll: [], write: [], backfill: [] };
@@ -72,6 +74,35 @@ function createLine() {
       return wants;
     },
   };
+}
+
+/** Stands in line until it is this one's turn. Throws where that takes too long, or the signal ends it. */
+function stand(
+  line: ReturnType<typeof createLine>,
+  signal: AbortSignal,
+  request: Pick<Waiter, 'priority' | 'cost'>,
+  backInMs: () => number,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const leave = (): void => {
+      clearTimeout(patience);
+      signal.removeEventListener('abort', onAbort);
+      line.drop(waiter);
+    };
+    const refuse = (error: SyncError): void => {
+      leave();
+      reject(error);
+    };
+    const start = (): void => {
+      leave();
+      resolve();
+    };
+    const onAbort = (): void => refuse(stopping());
+    const patience = setTimeout(() => refuse(throttled(backInMs())), waitMsMax);
+    const waiter: Waiter = { ...request, start, refuse };
+    signal.addEventListener('abort', onAbort, { once: true });
+    line.add(waiter);
+  });
 }
 
 /**
@@ -115,32 +146,15 @@ export function createLimiter(
     changed: pump,
   });
 
-  const acquire: Limiter['acquire'] = (signal, { priority = 'write', cost = 1 } = {}) =>
-    new Promise((resolve, reject) => {
-      if (signal.aborted) return reject(new SyncError('transient', 'the service is stopping'));
-      const pausedMs = Math.max(pausedUntil, purse.pausedUntil) - clock();
-      if (pausedMs > waitMsMax) return reject(throttled(pausedMs));
-      if (line.all().length >= waitersMax) return reject(throttled(purse.backInMs));
-      const end = (): void => {
-        clearTimeout(patience);
-        signal.removeEventListener('abort', onAbort);
-        line.drop(waiter);
-      };
-      const refuse = (error: SyncError): void => {
-        end();
-        reject(error);
-      };
-      const onAbort = (): void => refuse(new SyncError('transient', 'the service is stopping'));
-      const patience = setTimeout(() => refuse(throttled(purse.backInMs)), waitMsMax);
-      const start = (): void => {
-        end();
-        resolve();
-      };
-      const waiter: Waiter = { priority, cost, start, refuse };
-      signal.addEventListener('abort', onAbort, { once: true });
-      line.add(waiter);
-      pump();
-    });
+  const acquire: Limiter['acquire'] = async (signal, { priority = 'write', cost = 1 } = {}) => {
+    if (signal.aborted) throw stopping();
+    const pausedMs = Math.max(pausedUntil, purse.pausedUntil) - clock();
+    if (pausedMs > waitMsMax) throw throttled(pausedMs);
+    if (line.all().length >= waitersMax) throw throttled(purse.backInMs);
+    const started = stand(line, signal, { priority, cost }, () => purse.backInMs);
+    pump();
+    await started;
+  };
 
   return {
     acquire,

@@ -1,6 +1,6 @@
 import { type BudgetAnswer, type BudgetAsk, type BudgetLimit, leaseMsOf, stepBudget } from './budget.js';
 import { type Priority, priorities, type Want } from './budget-allot.js';
-import type { BudgetKeeper } from './budget-keeper.js';
+import { type BudgetKeeper, turnInTime } from './budget-keeper.js';
 import type { Learned } from './learned.js';
 
 /** Whose tokens a purse holds. */
@@ -20,11 +20,11 @@ export interface PurseOptions {
 
 export type Wants = Partial<Record<Priority, Want>>;
 
-/** A keeper that takes longer counts as away. */
-const answerMsMax = 2_000;
 /** Tries go on for this long before the process takes its own share; the budget reckons with that (see `stepBudget`). */
 const patienceMs = 2_000;
 const retryMs = 500;
+/** How long a process looks at its own spending to tell its rate. */
+const rateMs = 250;
 /** How often a process that asks for nothing shows that it is there. */
 const presenceMs = 30_000;
 /** How many share a connection, for a process that never heard. */
@@ -134,7 +134,7 @@ export class Purse {
     this.#showPresence();
     const ask = this.#emptied(askedAt, leaving);
     try {
-      this.#receive(await soon(keeper.turn(connection, (state, now) => stepBudget(state, now, ask))), askedAt);
+      this.#receive(await turnInTime(keeper, connection, (state, now) => stepBudget(state, now, ask)), askedAt);
     } catch {
       // Whether the turn was taken is unknown: tokens given back twice would be too many, tokens lost come back with time.
       this.#giveBack += Math.min(0, ask.giveBack);
@@ -206,12 +206,12 @@ export class Purse {
     return true;
   }
 
-  /** The rate at which this process spends, over about a second: what it takes ahead. */
+  /** The rate at which this process spends: what it takes ahead. */
   #count(now: number, cost: number): void {
     const recent = this.#recent;
     const passed = now - recent.from;
-    if (passed > 1_000)
-      this.#recent = { from: now, tokens: cost, rate: passed > 2_000 ? 0 : (recent.tokens / passed) * 1000 };
+    if (passed > rateMs)
+      this.#recent = { from: now, tokens: cost, rate: passed > 8 * rateMs ? 0 : (recent.tokens / passed) * 1000 };
     else recent.tokens += cost;
   }
 
@@ -242,18 +242,5 @@ export class Purse {
     if (this.#presence !== undefined || this.#closed) return;
     this.#presence = setInterval(() => void this.#ask(), presenceMs);
     this.#presence.unref();
-  }
-}
-
-/** The answer, or a failure where it takes too long. */
-async function soon<T>(answer: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('the budget was not answered in time')), answerMsMax);
-  });
-  try {
-    return await Promise.race([answer, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }
