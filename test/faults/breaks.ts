@@ -167,9 +167,14 @@ export const mutants: readonly Mutant[] = [
         replace: 'lane.redo = null;',
       },
     ],
+    ms: 12_000,
+    orders: 100,
+    // One reset at a time: between two of them transactions must get far enough to fail where it matters.
     faults: [
-      { atMs: 1_000, do: 'link', to: 'kafka', how: 'latency', ms: 9_000, latencyMs: 60 },
-      { atMs: 1_500, do: 'link', to: 'kafka', how: 'reset', ms: 8_000, latencyMs: 0 },
+      { atMs: 1_000, do: 'link', to: 'kafka', how: 'latency', ms: 11_000, latencyMs: 60 },
+      ...[3_000, 5_500, 8_000, 10_500].map(
+        (atMs): Fault => ({ atMs, do: 'link', to: 'kafka', how: 'reset', ms: 500, latencyMs: 0 }),
+      ),
     ],
   },
   {
