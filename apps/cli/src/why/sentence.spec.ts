@@ -233,7 +233,7 @@ const cases: Case[] = [
     {
       record: { ...record, sources: [there], held: [{ connection: 'carrier', noun: 'tracker', since: nowMs - 3_000 }] },
     },
-    'A change of shipment 1Z999 at carrier is held since 3.0 s, until the receipt of a write of ours there comes (30 s at most).',
+    'A change of shipment 1Z999 at carrier has been held for 3.0 s, until the receipt of a write of ours there comes (30 s at most).',
   ],
   [
     'lacking',

@@ -160,7 +160,7 @@ function arrived(facts: Facts): Answer {
   if (held)
     return not(
       'held',
-      `A change of ${called(facts)} at ${held.connection} is held since ${span(nowMs - held.since)}, until the receipt of a write of ours there comes (30 s at most).`,
+      `A change of ${called(facts)} at ${held.connection} has been held for ${span(nowMs - held.since)}, until the receipt of a write of ours there comes (30 s at most).`,
     );
   if (delivery?.state === 'unwanted' && !record.deleted)
     return well(
