@@ -75,7 +75,7 @@ it(
     expect(accepted - before).toBeLessThanOrEqual(statuses.get(200) ?? 0);
     expect(accepted - before).toBeGreaterThan(0);
   },
-  fuzzMsMax(60_000),
+  fuzzMsMax(120_000),
 );
 
 const { title: rawTitle, ...rawRun } = fuzzed(150);
@@ -105,7 +105,7 @@ it(
     );
     expect((await post(body)).status).toBe(200);
   },
-  fuzzMsMax(60_000),
+  fuzzMsMax(120_000),
 );
 
 /** Sends in two parts, ends, and gives what came back until the server closed or was silent for a moment. */

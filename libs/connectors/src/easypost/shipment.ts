@@ -12,7 +12,7 @@ import {
   toInstant,
   trackingKey,
 } from '@syncline/contracts';
-import { carry, gramsOfOunces, idOf, objectsOf, text, versionOf, type Wire, wire, wires } from './api.js';
+import { carry, gramsOfOunces, idOf, objectsOf, text, timeOf, versionOf, type Wire, wire, wires } from './api.js';
 
 /** EasyPost's tracker statuses (https://docs.easypost.com/docs/trackers) and what they mean. */
 export const statuses: Readonly<Record<string, ShipmentStatus>> = {
@@ -34,7 +34,7 @@ const statusOf = (native: string | null): ShipmentStatus =>
 /** The canonical form of a raw message: a tracker or shipment as it stands, or in an Event. */
 export function toCanonical({ body, envelope }: RawMessage): Observation[] {
   const event = wire(body);
-  const tie = wire(event?.result) === null ? undefined : Date.parse(text(event?.created_at) ?? '') || undefined;
+  const tie = wire(event?.result) === null ? undefined : (timeOf(event?.created_at) ?? undefined);
   const context = { envelope, ...(tie === undefined ? {} : { tie }) };
   return objectsOf(body).flatMap(({ noun, object }) =>
     noun === 'tracker' ? [trackerObservation(object, context)] : shipmentObservations(object, context),

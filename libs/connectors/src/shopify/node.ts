@@ -19,7 +19,7 @@ const gramsPer: Readonly<Record<string, number>> = {
 function grams(weight: unknown): number | null {
   const { unit, value } = object(weight);
   const amount = number(value);
-  const factor = gramsPer[text(unit) ?? ''];
+  const factor = typeof unit === 'string' && Object.hasOwn(gramsPer, unit) ? gramsPer[unit] : undefined;
   return amount === null || factor === undefined ? null : Math.round(amount * factor);
 }
 
@@ -91,11 +91,14 @@ const discountTypes: Readonly<Record<string, string>> = {
   ScriptDiscountApplication: 'script',
 };
 
+const discountType = (name: string | null): string | null =>
+  name !== null && Object.hasOwn(discountTypes, name) ? (discountTypes[name] ?? name) : name;
+
 function discountApplication(node: Wire): Wire {
   const value = object(node.value);
   const percentage = number(value.percentage);
   return {
-    type: discountTypes[text(node.__typename) ?? ''] ?? text(node.__typename),
+    type: discountType(text(node.__typename)),
     code: node.code,
     title: node.title,
     description: node.description,
@@ -153,7 +156,7 @@ function fulfilledUnits(fulfillments: readonly Wire[]): Map<string, number> {
   for (const parcel of fulfillments)
     if (parcel.status === 'success' || parcel.status === 'open' || parcel.status === 'pending')
       for (const item of objects(parcel.line_items)) {
-        const key = text(item.id) ?? '';
+        const key = text(item.id) ?? 'none';
         units.set(key, (units.get(key) ?? 0) + (number(item.quantity) ?? 0));
       }
   return units;

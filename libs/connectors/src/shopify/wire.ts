@@ -34,13 +34,14 @@ export const flag = (value: unknown): boolean | null => (typeof value === 'boole
 /** The value as a finite number; null where it is none. */
 export const number = (value: unknown): number | null => {
   const n = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
-  return typeof n === 'number' && Number.isFinite(n) ? n : null;
+  // JSON has no minus zero.
+  return typeof n === 'number' && Number.isFinite(n) ? n || 0 : null;
 };
 
 /** The value as a whole number; null where it is none or too big to be exact. */
 export const whole = (value: unknown): number | null => {
   const n = number(value);
-  return n !== null && Number.isSafeInteger(n) ? (n === 0 ? 0 : n) : null;
+  return n !== null && Number.isSafeInteger(n) ? n : null;
 };
 
 /** An id as plain digits, from a number, from digits or from a global id (gid://shopify/Order/450789469); null otherwise. */
