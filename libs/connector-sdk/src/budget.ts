@@ -103,7 +103,7 @@ function fresh(declared: BudgetLimit, now: number): BudgetState {
     limit: declared,
     learned: false,
     factor: 1,
-    cutAt: 0,
+    cutAt: now - recoveryMs,
     level,
     at: now,
     pausedUntil: 0,

@@ -43,6 +43,7 @@ export class Purse {
   #giveBack = 0;
   #told: Pick<BudgetAsk, 'limit' | 'available' | 'refused'> = {};
   #pausedByUs = 0;
+  #urgent = false;
   #asking: Promise<void> | null = null;
   #askAt = 0;
   #askedFor: Wants = {};
@@ -93,8 +94,10 @@ export class Purse {
       ...(refused ? { refused } : {}),
     };
     this.#pausedByUs = Math.max(this.#pausedByUs, this.options.clock() + pauseMs);
-    if (changes || pauseMs > 0 || refused) void this.#ask();
-    this.#flushLater();
+    if (changes || pauseMs > 0 || refused) {
+      this.#urgent = true;
+      void this.#ask();
+    } else this.#flushLater();
   }
 
   /** Asks for what stands in line, unless that was done a moment ago; `changed` is called when there is something new. */
@@ -123,7 +126,10 @@ export class Purse {
   #ask(leaving = false): Promise<void> {
     this.#asking ??= this.#exchange(leaving).finally(() => {
       this.#asking = null;
-      if (!this.#closed) this.options.changed();
+      if (this.#closed) return;
+      // What came up while the last turn was under way did not go with it.
+      if (this.#urgent && this.#awaySince === null) void this.#ask();
+      this.options.changed();
     });
     return this.#asking;
   }
@@ -142,6 +148,7 @@ export class Purse {
       this.#told = { ...(limit ? { limit } : {}), ...(available === undefined ? {} : { available }), ...this.#told };
       if (refused) this.#told = { ...this.#told, refused };
       this.#awaySince ??= askedAt;
+      if (!leaving) this.#flushLater();
       this.#askAt = clock() + retryMs;
     }
   }
@@ -167,6 +174,7 @@ export class Purse {
     this.#giveBack = 0;
     this.#alone.spent = 0;
     this.#told = {};
+    this.#urgent = false;
     this.#askedFor = wants;
     return ask;
   }
