@@ -15,6 +15,7 @@ const dataSource = (url: string) =>
     migrations,
     migrationsTableName: 'syncline_migrations',
     poolSize: 2,
+    extra: { connectionTimeoutMillis: 5_000, query_timeout: 60_000 },
   });
 
 /**

@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import type { Socket } from 'node:net';
 import { SyncError } from '@syncline/contracts';
 import { DataSource, type QueryRunner } from 'typeorm';
 
@@ -34,6 +35,8 @@ export interface StoreOptions {
   applicationName: string;
   /** Connections at most (default 6). */
   poolSize?: number;
+  /** Milliseconds until a query without an answer has failed, and its connection is given up. Default 20,000. */
+  answerMsMax?: number;
 }
 
 /** The database role that owns a service's schema. */
@@ -44,6 +47,7 @@ export const roleName = (role: StoreRole): string => `syncline_${role}`;
  * so that a query for another service's table fails. Throws `transient` where the database cannot be reached.
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
+  const answerMsMax = options.answerMsMax ?? 20_000;
   const source = new DataSource({
     type: 'postgres',
     url: options.url,
@@ -52,8 +56,11 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     extra: {
       options: `-c role=${roleName(options.role)} -c search_path=${options.role}`,
       connectionTimeoutMillis: 5_000,
-      statement_timeout: 30_000,
-      idle_in_transaction_session_timeout: 30_000,
+      // The server gives up first: where it can still be heard its word is the better one.
+      statement_timeout: Math.round(answerMsMax * 0.75),
+      query_timeout: answerMsMax,
+      // What a connection that was given up had locked is free again after this.
+      idle_in_transaction_session_timeout: 20_000,
       keepAlive: true,
     },
     poolErrorHandler: () => undefined,
@@ -63,7 +70,14 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   } catch (cause) {
     throw storeError(cause, `the database refuses role ${roleName(options.role)}: run \`syncline migrate\``);
   }
-  const query = <T>(sql: string, params?: unknown[]) => rows<T>(source.query(sql, params));
+  const query = async <T>(sql: string, params?: unknown[]) => {
+    const runner = source.createQueryRunner();
+    try {
+      return await ask<T>(runner, sql, params);
+    } finally {
+      await runner.release().catch(() => undefined);
+    }
+  };
   const begin = () => beginOn(source);
   return {
     query,
@@ -103,18 +117,47 @@ async function beginOn(source: DataSource): Promise<Transaction> {
     client = null;
     try {
       await runner[how]();
+    } catch (cause) {
+      if (isUnanswered(cause)) await giveUp(runner);
+      throw cause;
     } finally {
       await runner.release().catch(() => undefined);
     }
   };
   return {
-    query: (sql, params) => rows(runner.query(sql, params)),
+    query: (sql, params) => ask(runner, sql, params),
     commit: () =>
       end('commitTransaction').catch((cause) => {
         throw storeError(cause);
       }),
     rollback: () => end('rollbackTransaction').catch(() => undefined),
   };
+}
+
+/** Asks over one connection, which is not used again where no answer came. */
+async function ask<T>(runner: QueryRunner, sql: string, params?: unknown[]): Promise<T[]> {
+  try {
+    return await rows<T>(runner.query(sql, params));
+  } catch (error) {
+    if (isUnanswered(error)) await giveUp(runner);
+    throw error;
+  }
+}
+
+/** Whether pg's own `query_timeout` ended it: the connection may be half open, and would be handed out again. */
+function isUnanswered(error: unknown): boolean {
+  for (let e = error; e instanceof Error; e = e.cause) if (e.message.includes('Query read timeout')) return true;
+  return false;
+}
+
+/** Breaks a connection, on which the pool drops it. */
+async function giveUp(runner: QueryRunner): Promise<void> {
+  const client = (await runner.connect().catch(() => null)) as { connection?: { stream?: Socket } } | null;
+  const stream = client?.connection?.stream;
+  if (!stream || stream.destroyed) return;
+  const closed = new Promise((resolve) => stream.once('close', resolve));
+  stream.destroy();
+  await closed;
 }
 
 /** TypeORM answers [rows, count] for UPDATE and DELETE; everyone here wants the rows. */
