@@ -23,6 +23,7 @@ export type Wants = Partial<Record<Priority, Want>>;
 /** Tries go on for this long before the process takes its own share; the budget reckons with that (see `stepBudget`). */
 const patienceMs = 2_000;
 const retryMs = 500;
+const scarceMs = 20;
 /** How long a process looks at its own spending to tell its rate. */
 const rateMs = 250;
 /** How often a process that asks for nothing shows that it is there. */
@@ -191,8 +192,9 @@ export class Purse {
     this.#askAt = now + answer.waitMs;
     this.pausedUntil = answer.pausedMs > 0 ? now + answer.pausedMs : 0;
     if (priorities.some((p) => answer.granted[p] > 0)) {
-      // Who was given something may ask again as soon as that is spent.
-      this.#askAt = now;
+      // Who was given all it wanted may ask again as soon as that is spent; where tokens are scarce they are taken by the handful.
+      const short = priorities.some((p) => answer.granted[p] < (this.#askedFor[p]?.queued ?? 0));
+      this.#askAt = short ? now + Math.max(answer.waitMs, scarceMs) : now;
       this.#flushLater();
     }
   }
