@@ -14,6 +14,7 @@ import { runBackfill } from './backfill.js';
 import { backoffMs, createBell, pause } from './backoff.js';
 import type { Served } from './connection.js';
 import { gentle } from './gentle.js';
+import type { Pausing } from './pausing.js';
 import { LeaseLost } from './poll.js';
 import { keepLease } from './poller.js';
 import type { Sender } from './publish.js';
@@ -28,6 +29,7 @@ export interface BackfillerOptions {
   sender: Sender;
   log: Logger;
   states: ConnectionStates;
+  pausing: Pausing;
   holder: string;
   /** Share of a connection's requests per second. */
   share: number;
@@ -56,7 +58,10 @@ export function startBackfiller(options: BackfillerOptions): Backfiller {
   const byName = new Map(connections.map((c) => [c.name, c]));
   // One pace per connection, however many of its nouns are read.
   const paces = new Map(
-    connections.map((c) => [c.name, gentle(c.context, c.connector.limits.perSecond * options.share, signal)]),
+    connections.map((c) => {
+      const perSecond = c.connector.limits.perSecond * options.share;
+      return [c.name, gentle(c.at('backfill'), perSecond, signal, () => options.pausing.paused(c.name))];
+    }),
   );
   const working = new Map<number, Promise<void>>();
   const look = async () => {

@@ -27,6 +27,18 @@ describe('a backfill’s share of a connection', () => {
     expect(most()).toBe(1);
   });
 
+  it('sends nothing while it is held, and goes on after', async () => {
+    const { context, most } = counting();
+    let held = true;
+    const paced = gentle(context, 1_000, context.signal, () => held);
+    const sent = paced.http.send(request);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(most()).toBe(0);
+    held = false;
+    await sent;
+    expect(most()).toBe(1);
+  });
+
   it('goes on after a failure, and ends with the signal', async () => {
     const { context } = counting();
     const stop = new AbortController();
