@@ -50,7 +50,7 @@ describe('the command line', () => {
       return now.targets.every(({ pending }: { pending: number }) => pending === 0) && now;
     });
     const count = expect.any(Number);
-    expect(Object.keys(status).sort(byName)).toEqual(['connections', 'consumers', 'services', 'targets']);
+    expect(Object.keys(status).sort(byName)).toEqual(['budgets', 'connections', 'consumers', 'services', 'targets']);
     expect(status.connections).toEqual(
       ['shop', 'carrier'].map((name) => ({
         name,
