@@ -20,8 +20,9 @@ import { keepLease } from './poller.js';
 import type { Sender } from './publish.js';
 import type { ConnectionStates } from './state.js';
 
-/** Failures in a row after which a backfill that nothing passing stops has failed. */
-const failuresMax = 3;
+/** Refusals in a row after which a backfill has failed: what passes by itself is waited out however often it comes. */
+const refusalsMax = 3;
+const isPassing = ({ kind }: SyncError): boolean => ['transient', 'throttled', 'unauthorized'].includes(kind);
 
 export interface BackfillerOptions {
   connections: readonly Served[];
@@ -92,8 +93,9 @@ async function persist(
 ): Promise<void> {
   const { signal, states, log } = options;
   let pausedAt = performance.now();
+  let refusals = 0;
   for (let failures = 0; !signal.aborted; ) {
-    const so = { failures, pausedAt };
+    const so = { refusals, pausedAt };
     const failure = states.parked(served.name) ? 'parked' : await attempt(row, served, context, options, so);
     if (failure === 'ended') return;
     if (failure === 'parked') {
@@ -104,6 +106,7 @@ async function persist(
     pausedAt = performance.now();
     // A source that asks us to wait has not failed.
     if (error.kind !== 'throttled') failures = moved ? 1 : failures + 1;
+    refusals = isPassing(error) || moved ? 0 : refusals + 1;
     log[error.kind === 'throttled' ? 'debug' : 'warn'](
       { err: error, connection: row.connection, noun: row.noun, failures },
       'a backfill was interrupted',
@@ -121,7 +124,7 @@ async function attempt(
   served: Served,
   context: Served['context'],
   options: BackfillerOptions,
-  so: { failures: number; pausedAt: number },
+  so: { refusals: number; pausedAt: number },
 ): Promise<Attempted> {
   const { store, holder, leaseMs: ttlMs, log } = options;
   const name = `backfill:${id}`;
@@ -146,9 +149,8 @@ async function attempt(
     if (thrown instanceof LeaseLost || renewing?.signal.aborted) return 'ended';
     const error = asSyncError(thrown);
     const moved = row !== null && row.found + row.missing > before;
-    const passing = ['transient', 'throttled', 'unauthorized'].includes(error.kind);
-    if (row && token !== null && (await note(store, row, token, error, !passing && so.failures + 1 >= failuresMax)))
-      return 'ended';
+    const forGood = !isPassing(error) && so.refusals + 1 >= refusalsMax;
+    if (row && token !== null && (await note(store, row, token, error, forGood))) return 'ended';
     return { error, moved };
   } finally {
     renewing?.stop();
