@@ -22,7 +22,8 @@ beforeAll(async () => {
   // A poll now and then, and a backfill of about a request a second: a page of 20 orders.
   system = await startSystem({ env: { POLL_INTERVAL_MS: '600000', BACKFILL_SHARE: '0.05' } });
   await watchRevisions(system);
-  await control(system, 'POST', '/settings', { costMaximum: 20_000, costRestoreRate: 2_000 });
+  // What a killed ingestor missed comes again within seconds, not minutes: no poll repairs it here.
+  await control(system, 'POST', '/settings', { retryScale: 0.02, costMaximum: 20_000, costRestoreRate: 2_000 });
   await control(system, 'POST', '/orders', { count: ordersPlaced });
   await control(system, 'POST', '/orders/1003/fulfil', { trackingNumber: code, company: 'USPS' });
   await untilEqual(system, 30_000);
