@@ -71,10 +71,12 @@ export async function lockEntries(
   const keys = new Map<string, IdentityKey>();
   const ids = new Set<string>();
   for (const step of steps) {
-    for (const key of keysOf(step, topology)) keys.set(keyText(key), key);
+    for (const key of keysOf(step, topology)) {
+      const text = keyText(key);
+      if (!entries.byKey.has(text)) keys.set(text, key);
+    }
     if (step.type === 'receipt' && step.receipt.id !== '') ids.add(step.receipt.id);
   }
-  for (const text of entries.byKey.keys()) keys.delete(text);
   for (const found of await findIdentities(tx, [...keys.values()])) {
     entries.byKey.set(keyText(found), found.id);
     ids.add(found.id);

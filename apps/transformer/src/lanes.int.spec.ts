@@ -1,52 +1,35 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type CanonicalOrder, canonicalTopic, declaredTopics, header, headerText, rawTopic } from '@syncline/contracts';
-import { type Infra, startInfra } from '@syncline/infra';
+import { type CanonicalOrder, canonicalTopic, header, headerText, rawTopic } from '@syncline/contracts';
 import {
   type Batch,
   FencedError,
   type InboundRecord,
   type KafkaSettings,
-  MicroBatchProducer,
-  migrateTopics,
-  readTopic,
   TransactionalPublisher,
 } from '@syncline/messaging';
-import { createTestDatabase, giveTo, lockOwners, openStore, type Store, type Transaction } from '@syncline/store';
+import { giveTo, lockOwners, openStore, type Store, type Transaction } from '@syncline/store';
 import { mapBatch, sendEvents } from './batch.js';
 import { decode } from './decode.js';
 import { Lanes } from './lanes.js';
 import { benchTopology, type Payload, rawMessage } from './testing/bench-connector.js';
+import { type OwnServers, publishedOrders, startOwnServers } from './testing/own-servers.js';
 
 // The transformer's batch alone, against a real Kafka and PostgreSQL: what is committed where, and what a kill leaves behind.
 const topic = rawTopic('shopify', 'order');
 const topology = benchTopology();
-let dir: string;
-let infra: Infra;
+let servers: OwnServers;
 let kafka: KafkaSettings;
 let store: Store;
-let producer: MicroBatchProducer;
 
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'syncline-lanes-'));
-  // Its own servers, also where others are given: what it reads must be what it wrote.
-  for (const name of ['KAFKA_BROKERS', 'DATABASE_URL']) delete process.env[name];
-  infra = await startInfra({ stateDir: dir });
-  kafka = { brokers: [...infra.kafkaBrokers], clientId: 'lanes-test' };
-  await migrateTopics(kafka, declaredTopics([]));
-  const database = await createTestDatabase(infra.databaseUrl);
-  store = await openStore({ url: database.url, role: 'transformer', applicationName: 'lanes-test' });
-  producer = new MicroBatchProducer(kafka);
-  await producer.connect();
+  servers = await startOwnServers('lanes');
+  kafka = servers.kafka;
+  store = await openStore({ url: servers.databaseUrl, role: 'transformer', applicationName: 'lanes-test' });
 }, 120_000);
 
 afterAll(async () => {
-  await producer?.disconnect();
   await store?.close();
-  await infra?.stop();
-  await rm(dir, { recursive: true, force: true });
+  await servers?.stop();
 }, 60_000);
 
 let offset = 0n;
@@ -88,28 +71,13 @@ interface Seen {
   mergedInto: string | null;
 }
 
-/** Everything readers see, once they see the newest revision: a commit is answered a moment before its records are visible. */
-async function published(): Promise<Seen[]> {
-  const [newest] = await store.query<{ r: number }>('SELECT coalesce(max(revision), 0)::float8 AS r FROM records');
-  const until = Date.now() + 20_000;
-  for (;;) {
-    const seen = await visible();
-    if (Date.now() > until || seen.some((e) => e.revision >= (newest?.r ?? 0))) return seen;
-  }
-}
-
-async function visible(): Promise<Seen[]> {
-  const out: Seen[] = [];
-  for await (const r of readTopic(kafka, canonicalTopic('order'))) {
-    out.push({
-      id: r.key,
-      revision: Number(headerText(r.headers, header.revision)),
-      value: r.value ? (JSON.parse(r.value.toString()) as CanonicalOrder) : null,
-      mergedInto: headerText(r.headers, header.mergedInto),
-    });
-  }
-  return out;
-}
+const published = async (): Promise<Seen[]> =>
+  (await publishedOrders(kafka, store)).map((r) => ({
+    id: r.key,
+    revision: Number(headerText(r.headers, header.revision)),
+    value: r.value ? (JSON.parse(r.value.toString()) as CanonicalOrder) : null,
+    mergedInto: headerText(r.headers, header.mergedInto),
+  }));
 
 const eventsOf = async (externalId: string) =>
   (await published()).filter((e) => e.value?.sources.some((s) => s.externalId === externalId));
@@ -364,6 +332,21 @@ describe('kills and fencing', () => {
     expect(row?.n).toBeLessThan(4);
     await lanes.close();
     await rival.close();
+  });
+
+  it('an owner whose ids were fenced takes partitions again', async () => {
+    const old = new Lanes(store, topology, kafka);
+    await old.assigned(topic, 14);
+    const next = new Lanes(store, topology, kafka);
+    await next.assigned(topic, 14);
+    const late = batchOf([['shop', { id: 'c1', version: 1, note: 'late' }]], { partition: 14 });
+    await expect(old.run(late)).rejects.toMatchObject({ kind: 'transient' });
+    await old.revoked(topic, 14);
+    await old.assigned(topic, 14);
+    await old.run({ ...late, takeover: true });
+    expect((await eventsOf('c1')).map((e) => e.value?.data.note)).toEqual(['late']);
+    await old.close();
+    await next.close();
   });
 
   it('a partition given back has nobody to fence', async () => {

@@ -115,7 +115,7 @@ export class Lanes {
     await this.store.transaction(async (tx) => {
       const before = await lockOwners(tx, of);
       const others = before.filter((id) => !this.#owner.includes(id));
-      await Promise.all([...others.map((id) => this.#fence(id)), ...this.#publishers.map((each) => each.connect())]);
+      await Promise.all([...others.map((id) => this.#fence(id)), this.#connectAll()]);
       await giveTo(tx, this.#owner, of);
     });
   }
@@ -133,7 +133,7 @@ export class Lanes {
   async #map(jobs: readonly Job[], place: number): Promise<void> {
     for (const { lane } of jobs) lane.settled = false;
     // What failed may have been sent by any of them: no later state may be sent while an earlier one can still arrive.
-    if (jobs[0]?.lane.redo) await Promise.all(this.#publishers.map((_, n) => this.#publisher(n).connect()));
+    if (jobs[0]?.lane.redo) await this.#connectAll();
     for (let attempt = 1; ; attempt++) {
       try {
         await this.#commit(jobs, this.#publisher(place));
@@ -152,9 +152,14 @@ export class Lanes {
     }
   }
 
+  async #connectAll(): Promise<void> {
+    await Promise.all(this.#publishers.map((_, place) => this.#publisher(place).connect()));
+  }
+
   #publisher(place: number): TransactionalPublisher {
     const publisher = this.#publishers[place] as TransactionalPublisher;
     if (!publisher.fenced) return publisher;
+    void publisher.close();
     const renewed = new TransactionalPublisher(this.kafka, publisher.transactionalId);
     this.#publishers[place] = renewed;
     return renewed;

@@ -1,11 +1,6 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
-  canonicalTopic,
   deadLetterTopic,
-  declaredTopics,
   header,
   headerText,
   invalidTopic,
@@ -14,28 +9,21 @@ import {
   receiptsTopic,
   transformerGroup,
 } from '@syncline/contracts';
-import { type Infra, startInfra } from '@syncline/infra';
-import {
-  type InboundRecord,
-  type KafkaSettings,
-  MicroBatchProducer,
-  migrateTopics,
-  readTopic,
-} from '@syncline/messaging';
-import { createTestDatabase, openStore, type Store } from '@syncline/store';
+import { type InboundRecord, type KafkaSettings, MicroBatchProducer } from '@syncline/messaging';
+import { openStore, type Store } from '@syncline/store';
 import { listDeadLetters, replayDeadLetters } from './dead-letters.js';
 import { Lanes } from './lanes.js';
 import { publishAgain } from './replay.js';
 import { dryRunRaw, type RawReplayDeps, replayRaw } from './replay-raw.js';
 import { benchTopology, type Payload, rawMessage } from './testing/bench-connector.js';
+import { allOf, type OwnServers, publishedOrders, startOwnServers } from './testing/own-servers.js';
 
 // Replays against a real Kafka and PostgreSQL, through the transformer's own lanes.
 const topic = rawTopic('shopify', 'order');
 const everything = { connection: 'shop', noun: 'order', from: { offset: 0n } };
 /** The mapping that is in use. */
 let reread: (o: Observation) => Observation = (o) => o;
-let dir: string;
-let infra: Infra;
+let servers: OwnServers;
 let kafka: KafkaSettings;
 let store: Store;
 let producer: MicroBatchProducer;
@@ -44,19 +32,9 @@ let deps: RawReplayDeps;
 const nextOf = new Map<string, bigint>();
 
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'syncline-replay-'));
-  // Its own servers, also where others are given: what it reads must be what it wrote.
-  for (const name of ['KAFKA_BROKERS', 'DATABASE_URL']) delete process.env[name];
-  infra = await startInfra({ stateDir: dir });
-  kafka = { brokers: [...infra.kafkaBrokers], clientId: 'replay-test' };
-  await migrateTopics(kafka, declaredTopics([]));
-  store = await openStore({
-    url: (await createTestDatabase(infra.databaseUrl)).url,
-    role: 'transformer',
-    applicationName: 'replay-test',
-  });
-  producer = new MicroBatchProducer(kafka);
-  await producer.connect();
+  servers = await startOwnServers('replay');
+  ({ kafka, producer } = servers);
+  store = await openStore({ url: servers.databaseUrl, role: 'transformer', applicationName: 'replay-test' });
   const topology = benchTopology((o) => reread(o));
   lanes = new Lanes(store, topology, kafka);
   deps = { kafka, store, topology, send: (message) => producer.send(message) };
@@ -66,26 +44,12 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await lanes?.close();
-  await producer?.disconnect();
   await store?.close();
-  await infra?.stop();
-  await rm(dir, { recursive: true, force: true });
+  await servers?.stop();
 }, 60_000);
 
-const all = async (name: string): Promise<InboundRecord[]> => {
-  const out: InboundRecord[] = [];
-  for await (const record of readTopic(kafka, name)) out.push(record);
-  return out;
-};
-/** Everything published, once readers see the newest: a commit is answered a moment before its records are visible. */
-async function published(): Promise<InboundRecord[]> {
-  const [row] = await store.query<{ r: number }>('SELECT coalesce(max(revision), 0)::float8 AS r FROM records');
-  for (const untilMs = Date.now() + 10_000; ; ) {
-    const events = await all(canonicalTopic('order'));
-    const seen = events.some((e) => Number(headerText(e.headers, header.revision)) >= (row?.r ?? 0));
-    if (seen || Date.now() > untilMs) return events;
-  }
-}
+const all = (name: string) => allOf(kafka, name);
+const published = () => publishedOrders(kafka, store);
 const says = (...payloads: Payload[]) => Promise.all(payloads.map((p) => producer.send(rawMessage('shop', p))));
 
 /** Has the lanes work off what is new on a topic, a batch per partition; returns how many messages that were. */

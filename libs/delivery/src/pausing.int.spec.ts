@@ -7,7 +7,7 @@ import { z } from 'zod';
 import type { BatchProvider } from './serve-batches.js';
 import { startWriter } from './start-writer.js';
 import { Installation, until } from './testing/installation.js';
-import { Testbed, testbedConnector } from './testing/testbed.js';
+import { shipmentsTo, Testbed, testbedConnector } from './testing/testbed.js';
 
 interface TargetStatus {
   name: string;
@@ -45,14 +45,7 @@ describe('a paused target of objects', () => {
 
   beforeAll(async () => {
     await bed.start();
-    await own.open(
-      ({ shop, target }) => `connections:
-  ${shop}: { provider: elsewhere }
-  ${target}: { provider: testbed, settings: { url: "${bed.url}" }, secrets: { key: k } }
-flows:
-  - { kinds: [shipment], from: [${shop}], to: [${target}] }
-`,
-    );
+    await own.open(shipmentsTo(bed));
     writer = await start();
     orderId = (await own.publish({ kind: 'order', sources: [{ noun: 'deal', externalId: 'd1' }] })).id;
   }, 180_000);

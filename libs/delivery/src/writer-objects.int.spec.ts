@@ -5,7 +5,7 @@ import type { RunningService } from '@syncline/runtime';
 import { deliveriesOf } from '@syncline/store';
 import { startWriter } from './start-writer.js';
 import { Installation, until } from './testing/installation.js';
-import { Testbed, testbedConnector } from './testing/testbed.js';
+import { shipmentsTo, Testbed, testbedConnector } from './testing/testbed.js';
 
 const own = new Installation();
 const bed = new Testbed();
@@ -47,14 +47,7 @@ const shipment = (orderId: string, over: Record<string, string> = {}) => ({
 
 beforeAll(async () => {
   await bed.start();
-  await own.open(
-    ({ shop, target }) => `connections:
-  ${shop}: { provider: elsewhere }
-  ${target}: { provider: testbed, settings: { url: "${bed.url}" }, secrets: { key: k } }
-flows:
-  - { kinds: [shipment], from: [${shop}], to: [${target}] }
-`,
-  );
+  await own.open(shipmentsTo(bed));
   writer = await start();
 }, 180_000);
 afterAll(async () => {

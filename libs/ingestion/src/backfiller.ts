@@ -5,7 +5,6 @@ import {
   claimBackfill,
   endBackfill,
   readBackfills,
-  releaseLease,
   type Store,
   saveBackfill,
   takeLease,
@@ -14,9 +13,9 @@ import { runBackfill } from './backfill.js';
 import { backoffMs, createBell, pause } from './backoff.js';
 import type { Served } from './connection.js';
 import { gentle } from './gentle.js';
+import { type KeptLease, keepLease } from './kept-lease.js';
 import type { Pausing } from './pausing.js';
 import { LeaseLost } from './poll.js';
-import { keepLease } from './poller.js';
 import type { Sender } from './publish.js';
 import type { ConnectionStates } from './state.js';
 
@@ -129,35 +128,31 @@ async function attempt(
   const { store, holder, leaseMs: ttlMs, log } = options;
   const name = `backfill:${id}`;
   let token: number | null = null;
-  let renewing: ReturnType<typeof keepLease> | null = null;
+  let kept: KeptLease | null = null;
   let row: BackfillRow | null = null;
   let before = 0;
   try {
     token = await takeLease(store, { name, holder, ttlMs });
     if (token === null) return 'ended';
-    renewing = keepLease(store, { name, holder, token, ttlMs }, options.signal);
+    kept = keepLease(store, { name, holder, token, ttlMs }, options.signal, log);
     row = await claimBackfill(store, id, token);
     if (row === null) return 'ended';
     before = row.found + row.missing;
     row.activeMs += performance.now() - so.pausedAt;
     const { sender, accepted } = options;
-    await runBackfill({ row, token, served, context, store, sender, accepted, log, signal: renewing.signal });
+    await runBackfill({ row, token, served, context, store, sender, accepted, log, signal: kept.signal });
     const { connection, noun, found, published, missing, dryRun } = row;
     log.info({ connection, noun, found, published, missing, dryRun }, 'a backfill is done');
     return 'ended';
   } catch (thrown) {
-    if (thrown instanceof LeaseLost || renewing?.signal.aborted) return 'ended';
+    if (thrown instanceof LeaseLost || kept?.signal.aborted) return 'ended';
     const error = asSyncError(thrown);
     const moved = row !== null && row.found + row.missing > before;
     const forGood = !isPassing(error) && so.refusals + 1 >= refusalsMax;
     if (row && token !== null && (await note(store, row, token, error, forGood))) return 'ended';
     return { error, moved };
   } finally {
-    renewing?.stop();
-    if (token !== null)
-      await releaseLease(store, { name, holder, token }).catch((err) =>
-        log.debug({ err, name }, 'a lease runs out by itself'),
-      );
+    await kept?.release();
   }
 }
 

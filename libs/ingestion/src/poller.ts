@@ -1,8 +1,9 @@
 import { asSyncError, type SyncError } from '@syncline/contracts';
 import { type Logger, metrics } from '@syncline/runtime';
-import { pollIsDue, releaseLease, renewLease, type Store, takeLease } from '@syncline/store';
+import { pollIsDue, type Store, takeLease } from '@syncline/store';
 import { backoffMs, createBell, pause } from './backoff.js';
 import type { Served } from './connection.js';
+import { type KeptLease, keepLease } from './kept-lease.js';
 import type { Pausing } from './pausing.js';
 import { LeaseLost, type PollResult, pollOnce } from './poll.js';
 import type { Sender } from './publish.js';
@@ -155,8 +156,7 @@ function createAttempt(served: Served, noun: string, options: PollerOptions): (f
   // Who polled last polls next, unless it is late: it knows which states of the overlap are published already.
   let mine = false;
   return async (force) => {
-    let token: number | null = null;
-    let renewing: { signal: AbortSignal; stop(): void } | null = null;
+    let kept: KeptLease | null = null;
     try {
       if (options.signal.aborted) return { outcome: 'lost' };
       if (options.pausing.paused(served.name)) return { outcome: 'paused' };
@@ -165,13 +165,13 @@ function createAttempt(served: Served, noun: string, options: PollerOptions): (f
         mine = false;
         return { outcome: 'notDue' };
       }
-      token = await takeLease(store, { name, holder, ttlMs: leaseMs });
+      const token = await takeLease(store, { name, holder, ttlMs: leaseMs });
       if (token === null) return { outcome: 'elsewhere' };
       const untilPaused = options.pausing.signal(served.name);
       const ended = AbortSignal.any([options.signal, untilPaused]);
-      renewing = keepLease(store, { name, holder, token, ttlMs: leaseMs }, ended);
+      kept = keepLease(store, { name, holder, token, ttlMs: leaseMs }, ended, log);
       const { sender, accepted } = options;
-      const { signal } = renewing;
+      const { signal } = kept;
       const result = await pollOnce({
         served,
         noun,
@@ -191,34 +191,7 @@ function createAttempt(served: Served, noun: string, options: PollerOptions): (f
       if (thrown instanceof LeaseLost || options.signal.aborted) return { outcome: 'lost' };
       return { outcome: 'failed', error: asSyncError(thrown) };
     } finally {
-      renewing?.stop();
-      if (token !== null)
-        await releaseLease(store, { name, holder, token }).catch((err) =>
-          log.debug({ err, name }, 'a lease runs out by itself'),
-        );
+      await kept?.release();
     }
   };
-}
-
-/** Renews a lease while work goes on; its signal is aborted where the lease was lost or may have been, or the service stops. */
-export function keepLease(
-  store: Store,
-  lease: { name: string; holder: string; token: number; ttlMs: number },
-  stopping: AbortSignal,
-): { signal: AbortSignal; stop(): void } {
-  const lost = new AbortController();
-  let heldUntil = performance.now() + lease.ttlMs;
-  const timer = setInterval(() => {
-    const asked = performance.now();
-    renewLease(store, lease).then(
-      (held) => {
-        if (held) heldUntil = asked + lease.ttlMs;
-        else lost.abort();
-      },
-      () => {
-        if (performance.now() > heldUntil) lost.abort();
-      },
-    );
-  }, lease.ttlMs / 3);
-  return { signal: AbortSignal.any([lost.signal, stopping]), stop: () => clearInterval(timer) };
 }

@@ -2,7 +2,7 @@ import { suggestion } from '@syncline/runtime';
 import { z } from 'zod';
 import { Failure } from '../failure.js';
 import { needLocal } from '../local.js';
-import { askService } from '../status/ask.js';
+import { askTransformer } from '../record/ask.js';
 import { ago, table } from '../status/table.js';
 
 const change = z.object({
@@ -36,12 +36,9 @@ export async function driftCommand(connection: string | undefined, options: { js
   const names = local.services.filter((s) => s.role === 'ingestor').flatMap((s) => s.connections);
   if (connection !== undefined && !names.includes(connection))
     throw new Failure(`No source is called "${connection}"; ${suggestion(connection, names)}.`, 2);
-  const transformer = local.services.find((service) => service.role === 'transformer');
   const query = connection === undefined ? '' : `?connection=${encodeURIComponent(connection)}`;
-  const answer = report.safeParse(transformer && (await askService(transformer, `/drift${query}`)));
-  if (!answer.success)
-    throw new Failure('The transformer does not answer. "npm run -s syncline -- status" shows what is up.');
-  console.log(options.json ? JSON.stringify(instants(answer.data), null, 2) : driftLines(answer.data).join('\n'));
+  const told = report.parse(await askTransformer(local, `/drift${query}`));
+  console.log(options.json ? JSON.stringify(instants(told), null, 2) : driftLines(told).join('\n'));
   return 0;
 }
 

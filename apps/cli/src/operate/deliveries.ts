@@ -8,24 +8,21 @@ import { span, table } from '../status/table.js';
 export const openStates = ['pending', 'waiting', 'dead'] as const;
 
 const text = z.string();
+/** How far a delivery is, as every route of a writer tells it. Times are milliseconds since the epoch. */
+export const deliveryState = z.object({
+  target: text,
+  state: text,
+  desiredRevision: z.number(),
+  deliveredRevision: z.number(),
+  deleted: z.boolean(),
+  attempts: z.number(),
+  dueAt: z.number(),
+  waitsFor: z.array(text).nullable(),
+  failureKind: text.nullable(),
+  failureReason: text.nullable(),
+});
 const answer = z.object({
-  deliveries: z.array(
-    z.object({
-      target: text,
-      id: text,
-      kind: text,
-      state: text,
-      desiredRevision: z.number(),
-      deliveredRevision: z.number(),
-      deleted: z.boolean(),
-      attempts: z.number(),
-      dueAt: z.number(),
-      waitsFor: z.array(text).nullable(),
-      failureKind: text.nullable(),
-      failureReason: text.nullable(),
-      updatedAt: z.number(),
-    }),
-  ),
+  deliveries: z.array(deliveryState.extend({ id: text, kind: text, updatedAt: z.number() })),
 });
 /** A delivery as the list shows it: ids, revisions, states and the target's words, nothing of the record's content. */
 export type OpenDelivery = z.infer<typeof answer>['deliveries'][number];

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { deliveryState } from '../operate/deliveries.js';
 
 const text = z.string();
 const object = z.object({ connection: text, noun: text, externalId: text });
@@ -20,17 +21,7 @@ export const whereabouts = z.object({
 });
 
 /** The delivery of the record at the target, as its writer keeps it. */
-export const delivery = z.object({
-  target: text,
-  state: text,
-  desiredRevision: z.number(),
-  deliveredRevision: z.number(),
-  deleted: z.boolean(),
-  attempts: z.number(),
-  dueAt: z.number(),
-  waitsFor: z.array(text).nullable(),
-  failureKind: text.nullable(),
-  failureReason: text.nullable(),
+export const delivery = deliveryState.extend({
   pendingCreate: z.boolean(),
   settleUntil: z.number().nullable(),
   underWay: z.boolean(),

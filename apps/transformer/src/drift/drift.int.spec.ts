@@ -1,10 +1,8 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import {
   canonicalTopic,
-  declaredTopics,
   header,
   headerText,
   invalidTopic,
@@ -13,43 +11,27 @@ import {
   rawTopic,
   transformerGroup,
 } from '@syncline/contracts';
-import { type Infra, startInfra } from '@syncline/infra';
-import {
-  type InboundRecord,
-  type KafkaSettings,
-  MicroBatchProducer,
-  migrateTopics,
-  readTopic,
-} from '@syncline/messaging';
+import { type InboundRecord, type KafkaSettings, MicroBatchProducer, readTopic } from '@syncline/messaging';
 import type { RunningService } from '@syncline/runtime';
-import { createTestDatabase } from '@syncline/store';
 import { startTransformer } from '../start.js';
+import { type OwnServers, startOwnServers } from '../testing/own-servers.js';
 import type { DriftWatch } from './watch.js';
 
 // A provider changes its messages under a running transformer: nothing is lost, and it is told what changed.
 const topic = rawTopic('shopify', 'order');
 const fixture = new URL('../../../../libs/connectors/src/shopify/fixtures/order/webhook.json', import.meta.url);
-let dir: string;
-let infra: Infra;
+let servers: OwnServers;
 let kafka: KafkaSettings;
-let database: { url: string; drop(): Promise<void> };
 let producer: MicroBatchProducer;
 let service: RunningService | undefined;
 let body: Record<string, unknown>;
 
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'syncline-drift-'));
-  // Its own broker: there is one group of transformers, and it reads every message there is.
-  for (const name of ['KAFKA_BROKERS', 'DATABASE_URL']) delete process.env[name];
-  infra = await startInfra({ stateDir: dir });
-  kafka = { brokers: [...infra.kafkaBrokers], clientId: 'drift-test' };
-  await migrateTopics(kafka, declaredTopics(['warehouse']));
-  database = await createTestDatabase(infra.databaseUrl);
-  producer = new MicroBatchProducer(kafka);
-  await producer.connect();
+  servers = await startOwnServers('drift', ['warehouse']);
+  ({ kafka, producer } = servers);
   body = JSON.parse(await readFile(fixture, 'utf8')).body;
   await writeFile(
-    join(dir, 'syncline.yaml'),
+    join(servers.dir, 'syncline.yaml'),
     `connections: { shop: { provider: shopify }, warehouse: { provider: postgres } }
 flows: [{ kinds: [order], from: [shop], to: [warehouse] }]
 `,
@@ -59,17 +41,14 @@ flows: [{ kinds: [order], from: [shop], to: [warehouse] }]
 
 afterAll(async () => {
   await service?.close();
-  await producer?.disconnect();
-  await database?.drop();
-  await infra?.stop();
-  await rm(dir, { recursive: true, force: true });
+  await servers?.stop();
 }, 60_000);
 
 const start = () =>
   startTransformer({
     KAFKA_BROKERS: kafka.brokers.join(','),
-    DATABASE_URL: database.url,
-    SYNCLINE_CONFIG: join(dir, 'syncline.yaml'),
+    DATABASE_URL: servers.databaseUrl,
+    SYNCLINE_CONFIG: join(servers.dir, 'syncline.yaml'),
     LOG_LEVEL: 'silent',
   });
 

@@ -167,3 +167,14 @@ export const testbedConnector = defineConnector({
   },
   targets: { shipment: shipments },
 }) as unknown as Connector;
+
+/** syncline.yaml of an installation whose shipments go to a testbed. */
+export const shipmentsTo =
+  (bed: Testbed) =>
+  ({ shop, target }: { shop: string; target: string }): string =>
+    `connections:
+  ${shop}: { provider: elsewhere }
+  ${target}: { provider: testbed, settings: { url: "${bed.url}" }, secrets: { key: k } }
+flows:
+  - { kinds: [shipment], from: [${shop}], to: [${target}] }
+`;
