@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import pg from 'pg';
 import { Pool } from 'undici';
 import { shopToWarehouse } from './drain.js';
+import { HeapProbe, type Held } from './heap.js';
 import { type Metered, meter, percentile } from './meter.js';
 import { expected, orderBody } from './orders.js';
 import { makePlace, type Place } from './place.js';
@@ -10,6 +11,8 @@ import { makePlace, type Place } from './place.js';
 export interface Load {
   perSecond: number;
   seconds: number;
+  /** How often on the way the services are asked what they hold after a garbage collection; 0: never. */
+  heaps?: number;
 }
 
 /** What became of it. Freshness is from sending the request until the row is committed, in milliseconds. */
@@ -24,18 +27,27 @@ export interface Live {
   used: Record<string, Metered>;
   /** Resident memory of the services after a third of the time and at the end, in MB. */
   memory: { early: number; late: number };
+  heaps: Record<string, Held>[];
 }
 
 const secret = 'bench';
 
 /** Sends signed order webhooks over HTTP at a steady rate and times each until its row is committed in the warehouse. */
-export async function live({ perSecond, seconds }: Load): Promise<Live> {
+export async function live({ perSecond, seconds, heaps: count = 0 }: Load): Promise<Live> {
   const place = await makePlace(shopToWarehouse);
+  const probe = new HeapProbe();
+  const heaps: Record<string, Held>[] = [];
+  let asking: NodeJS.Timeout | undefined;
   try {
+    const env = (name: string) => (count > 0 ? probe.env(name) : {});
     const [writer, transformer, ingestor] = await Promise.all([
-      place.run('writer', 'apps/writers/postgres/dist/main.js'),
-      place.run('transformer', 'apps/transformer/dist/main.js'),
-      place.run('ingestor', 'apps/ingestors/shopify/dist/main.js', { HTTP_PORT: '0', POLL_INTERVAL_MS: '3600000' }),
+      place.run('writer', 'apps/writers/postgres/dist/main.js', env('writer')),
+      place.run('transformer', 'apps/transformer/dist/main.js', env('transformer')),
+      place.run('ingestor', 'apps/ingestors/shopify/dist/main.js', {
+        ...env('ingestor'),
+        HTTP_PORT: '0',
+        POLL_INTERVAL_MS: '3600000',
+      }),
     ]);
     const address = `${String(ingestor.ready.webhooks)}/webhooks/shop`;
     const committed = await listen(place);
@@ -51,12 +63,20 @@ export async function live({ perSecond, seconds }: Load): Promise<Live> {
     );
     const memory = { early: 0, late: 0 };
     const sentAt = new Map<string, number>();
+    if (count > 0) {
+      for (const [name, pid] of Object.entries(services)) probe.add(name, pid);
+      asking = setInterval(
+        () => probe.ask().then((held) => heaps.push(held), console.error),
+        ((seconds - 1) * 1000) / count,
+      );
+    }
     const numbers = Array.from({ length: perSecond * seconds }, (_, i) => i);
     const refused = await send(address, numbers, perSecond, sentAt);
     const until = Date.now() + 15_000;
     const keys = [...sentAt.keys()];
     while (Date.now() < until && keys.some((k) => !committed.has(k))) await new Promise((r) => setTimeout(r, 100));
     clearTimeout(early);
+    clearInterval(asking);
     memory.late = Object.values(meter(services)()).reduce((sum, m) => sum + m.peakMb, 0);
     const used = stop();
     const times = keys
@@ -73,8 +93,11 @@ export async function live({ perSecond, seconds }: Load): Promise<Live> {
       p99: percentile(times, 0.99),
       used,
       memory,
+      heaps,
     };
   } finally {
+    clearInterval(asking);
+    probe.close();
     await place.stop();
   }
 }

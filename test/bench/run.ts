@@ -8,7 +8,7 @@ const number = (name: string, fallback: number) =>
 // 2,000 messages between two versions are about 7 s of a shop at 300 a second; as many as there are records: nothing to fold.
 const backlog = { orders: number('orders', 20_000), versions: 3, apart: number('apart', 2_000) };
 const rounds = number('rounds', 3);
-const load = { perSecond: number('rate', 300), seconds: number('seconds', 60) };
+const load = { perSecond: number('rate', 300), seconds: number('seconds', 60), heaps: number('heaps', 0) };
 const records = backlog.orders * backlog.versions;
 
 const fixed = (n: number, digits = 0) => n.toFixed(digits);
@@ -53,6 +53,12 @@ if (!process.argv.includes('--no-live')) {
   console.log(
     `  memory of the services: ${fixed(l.memory.early)} MB after a third of the time, ${fixed(l.memory.late)} MB at the end`,
   );
+  for (const [i, held] of l.heaps.entries()) {
+    const cells = Object.entries(held).map(
+      ([who, h]) => `${who} ${fixed(h.liveMb)} MB live, ${fixed(h.residentMb)} MB resident`,
+    );
+    console.log(`  after ${i + 1}/${load.heaps} of the time and a garbage collection: ${cells.join(' · ')}`);
+  }
   console.log(row('syncline', l.used, l.sent));
 }
 const [x, y] = [median(rates.syncline), median(rates.naive)];
