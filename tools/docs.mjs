@@ -1,10 +1,13 @@
 // Writes the parts of the documentation that come from code: `npm run docs`. With --check it only says what is stale.
 // A generated part stands between `<!-- generated: <name> -->` and `<!-- end -->`; around it people write what they like.
 // (The READMEs of the libs are checked against their code by tests beside them.)
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { declaredTopics } from '@syncline/contracts';
+import { mutants } from '../test/dist/faults/breaks.js';
+import { promises } from '../test/dist/faults/check.js';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 
@@ -29,8 +32,17 @@ const topics = () =>
     ]),
   );
 
+const broken = () =>
+  table(
+    ['promise', 'in short', 'what the mutant breaks'],
+    mutants.map(({ promise, what }) => [promise, promises[promise].says, what]),
+  );
+
 /** Every generated part: the file it stands in, its name there, and its text. */
-const parts = [{ file: 'deploy/README.md', name: 'topics', make: topics }];
+const parts = [
+  { file: 'deploy/README.md', name: 'topics', make: topics },
+  { file: 'docs/promises.md', name: 'mutants', make: broken },
+];
 
 const isCheck = process.argv.includes('--check');
 for (const { file, name, make } of parts) {
@@ -54,3 +66,15 @@ for (const { file, name, make } of parts) {
     console.log(`Written: ${file}`);
   }
 }
+
+// A page that names a file which is not there misleads its reader.
+const pages = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '*.md'], {
+  cwd: root,
+  encoding: 'utf8',
+});
+for (const page of pages.split('\n').filter((name) => name !== ''))
+  for (const [, to] of readFileSync(join(root, page), 'utf8').matchAll(/\]\(([^)\s#]+)(?:#[^)]*)?\)/g)) {
+    if (/^[a-z]+:/.test(to) || existsSync(join(root, dirname(page), to))) continue;
+    console.error(`${page} links to ${to}, which does not exist`);
+    process.exitCode = 1;
+  }

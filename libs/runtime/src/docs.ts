@@ -2,9 +2,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import type { z } from 'zod';
 import { declaredMetrics } from './metrics.js';
 
-/** The environment variables of a schema as a Markdown table. */
-export function envTable(schema: z.ZodObject): string {
-  const rows = Object.entries(schema.shape).map(([name, field]) => {
+/** The environment variables of a schema as a Markdown table, but for those that another schema has. */
+export function envTable(schema: z.ZodObject, but?: z.ZodObject): string {
+  const own = Object.entries(schema.shape).filter(([name]) => !(but && name in but.shape));
+  const rows = own.map(([name, field]) => {
     const type = field as z.ZodType;
     const absent = type.safeParse(undefined);
     const fallback = !absent.success ? 'needed' : absent.data === undefined ? '' : `\`${String(absent.data)}\``;
