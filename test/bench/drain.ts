@@ -37,14 +37,16 @@ export function arrivals({ orders, versions, apart }: Backlog): [n: number, vers
   return all.sort((a, b) => a[0] - b[0]).map(([, n, v]) => [n, v]);
 }
 
-/** Fills raw.shopify.order as an ingestor would. */
-export async function fill(place: Place, backlog: Backlog): Promise<void> {
+/** Fills raw.shopify.order with versions of orders as an ingestor would. */
+export async function fillWith(place: Place, all: Iterable<[n: number, version: number]>): Promise<void> {
   const producer = new MicroBatchProducer(place.kafka);
   await producer.connect();
   const topic = rawTopic('shopify', 'order');
-  const all = arrivals(backlog);
-  for (let from = 0; from < all.length; from += 500) {
-    const sends = all.slice(from, from + 500).map(([n, version]) => {
+  const rest = all[Symbol.iterator]();
+  for (;;) {
+    const chunk = Array.from({ length: 500 }, () => rest.next()).flatMap((next) => (next.done ? [] : [next.value]));
+    if (chunk.length === 0) break;
+    const sends = chunk.map(([n, version]) => {
       const { externalId, version: at } = expected(n, version);
       const headers = rawHeaders(
         {
@@ -71,7 +73,7 @@ export async function fill(place: Place, backlog: Backlog): Promise<void> {
 export async function drainSyncline(backlog: Backlog): Promise<Drained> {
   const place = await makePlace(shopToWarehouse);
   try {
-    await fill(place, backlog);
+    await fillWith(place, arrivals(backlog));
     await place.warehouse.query('CREATE TABLE bench_writes (n bigint); INSERT INTO bench_writes VALUES (0)');
     await place.warehouse.query(`CREATE FUNCTION bench_count() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE bench_writes SET n = n + (SELECT count(*) FROM written); RETURN NULL; END $$;
       CREATE TRIGGER bench_ins AFTER INSERT ON orders REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION bench_count();
@@ -96,7 +98,7 @@ export async function drainSyncline(backlog: Backlog): Promise<Drained> {
 export async function drainNaive(backlog: Backlog): Promise<Drained> {
   const place = await makePlace(shopToWarehouse);
   try {
-    await fill(place, backlog);
+    await fillWith(place, arrivals(backlog));
     await place.warehouse.query(naiveTables);
     const naive = await place.run('naive', 'test/dist/bench/naive.js', {}, ['serve']);
     const stop = meter({ ...place.servers, naive: naive.pid });

@@ -2,6 +2,7 @@
 import { type Drained, drainNaive, drainSyncline } from './drain.js';
 import { live } from './live.js';
 import { type Metered, median } from './meter.js';
+import { heapMbMax, type Scaled, scaled } from './scale.js';
 
 const number = (name: string, fallback: number) =>
   Number(process.argv.find((a) => a.startsWith(`--${name}=`))?.split('=')[1] ?? fallback);
@@ -18,6 +19,27 @@ function row(name: string, used: Readonly<Record<string, Metered>>, per: number)
     ([who, u]) => `${who} ${fixed((u.cpuSeconds / per) * 1000, 3)} s, peak ${fixed(u.peakMb)} MB`,
   );
   return `  ${name}: CPU per 1,000 records and peak memory: ${cells.join(' · ')}`;
+}
+
+// --scale=1000000: whether a change costs the same where so many records are known as where 10,000 are; nothing else is measured.
+const knownMany = number('scale', 0);
+if (knownMany > 0) {
+  const probe = 10_000;
+  const [few, many] = [await scaled(probe, probe), await scaled(knownMany, probe)];
+  for (const s of [few, many]) console.log(scaleText(s));
+  const ratio = (of: (s: Scaled) => number) => fixed(of(many) / of(few), 2);
+  console.log(
+    `${knownMany} known against ${probe}: CPU of the services ${ratio((s) => s.cpu)}, of Kafka and PostgreSQL ${ratio((s) => s.serverCpu)}, time ${ratio((s) => s.seconds)}`,
+  );
+  process.exit(0);
+}
+
+function scaleText(s: Scaled): string {
+  const peaks = Object.entries(s.peakMb).map(([who, mb]) => `${who} ${fixed(mb)} MB`);
+  return [
+    `${s.known} records with heaps of ${heapMbMax} MB: drained in ${fixed(s.drainSeconds, 1)} s = ${fixed(s.known / s.drainSeconds)} records/s, peak resident memory ${peaks.join(', ')}`,
+    `  then, per 1,000 changes: ${fixed(s.cpu, 3)} CPU s of the services, ${fixed(s.serverCpu, 3)} of Kafka and PostgreSQL, ${fixed(s.seconds, 2)} s`,
+  ].join('\n');
 }
 
 const rates = { syncline: [] as number[], naive: [] as number[] };
