@@ -1,5 +1,5 @@
 import { canonicalHeaders, canonicalTopic, type Kind, SyncError } from '@syncline/contracts';
-import type { OpenTransaction } from '@syncline/messaging';
+import { FencedError, type OpenTransaction } from '@syncline/messaging';
 import { extract, metrics, traceId } from '@syncline/runtime';
 import {
   type BatchWrite,
@@ -108,7 +108,7 @@ export async function mapBatch(tx: Db, topology: Topology, work: Work): Promise<
   };
   const end = await writeBatch(tx, written);
   if (end === 'key taken') throw new KeyTaken();
-  if (end === 'not the owner') throw new SyncError('transient', 'a partition went to another process');
+  if (end === 'not the owner') throw new FencedError('of a partition of this batch');
   await storeDecisions(tx, entries.byId.values());
   return out;
 }

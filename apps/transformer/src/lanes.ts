@@ -42,7 +42,7 @@ interface Job {
 export class Lanes {
   readonly #lanes = new Map<string, Lane>();
   readonly #owner: Owner;
-  readonly #publishers: TransactionalPublisher[];
+  #publishers: readonly TransactionalPublisher[];
   readonly #claims: GroupCommit<Place>;
   readonly #batches: GroupCommit<Job>;
 
@@ -53,7 +53,7 @@ export class Lanes {
   ) {
     const instance = randomUUID();
     this.#owner = Array.from({ length: transactions }, (_, n) => `transformer.${instance}.${n}`);
-    this.#publishers = this.#owner.map((id) => new TransactionalPublisher(kafka, id));
+    this.#publishers = this.#newPublishers();
     this.#claims = new GroupCommit({ places: 1, sizeMax: 1_000, size: () => 1 }, (of) => this.#claim(of));
     this.#batches = new GroupCommit(
       {
@@ -112,12 +112,18 @@ export class Lanes {
   }
 
   async #claim(of: readonly Place[]): Promise<void> {
-    await this.store.transaction(async (tx) => {
-      const before = await lockOwners(tx, of);
-      const others = before.filter((id) => !this.#owner.includes(id));
-      await Promise.all([...others.map((id) => this.#fence(id)), this.#connectAll()]);
-      await giveTo(tx, this.#owner, of);
-    });
+    const publishers = this.#publishers;
+    await this.store
+      .transaction(async (tx) => {
+        const before = await lockOwners(tx, of);
+        const others = before.filter((id) => !this.#owner.includes(id));
+        await Promise.all([...others.map((id) => this.#fence(id)), ...publishers.map((each) => each.connect())]);
+        await giveTo(tx, this.#owner, of);
+      })
+      .catch((thrown) => {
+        this.#replaceFenced(publishers, thrown);
+        throw thrown;
+      });
   }
 
   /** Ends what a process that is gone, or will be, has open: readers would wait for it until its time-out. */
@@ -132,18 +138,16 @@ export class Lanes {
 
   async #map(jobs: readonly Job[], place: number): Promise<void> {
     for (const { lane } of jobs) lane.settled = false;
-    // What failed may have been sent by any of them: no later state may be sent while an earlier one can still arrive.
-    if (jobs[0]?.lane.redo) await this.#connectAll();
-    for (let attempt = 1; ; attempt++) {
-      try {
-        await this.#commit(jobs, this.#publisher(place));
-        break;
-      } catch (thrown) {
-        // Who owns a partition is said by PostgreSQL; losing the id only means that somebody took one of ours.
-        if (thrown instanceof FencedError) throw new SyncError('transient', thrown.message, { cause: thrown });
-        // Two partitions made the same record at once: nothing was sent, and the next look finds the other's.
-        if (!(thrown instanceof KeyTaken) || attempt === 5) throw thrown;
-      }
+    const publishers = this.#publishers;
+    try {
+      // What failed may have been sent by any of them: no later state may be sent while an earlier one can still arrive.
+      if (jobs[0]?.lane.redo) await Promise.all(publishers.map((each) => each.connect()));
+      await this.#commitAnew(jobs, publishers[place] as TransactionalPublisher);
+    } catch (thrown) {
+      this.#replaceFenced(publishers, thrown);
+      // Who owns a partition is said by PostgreSQL; losing the ids only means that somebody took one of ours.
+      if (thrown instanceof FencedError) throw new SyncError('transient', thrown.message, { cause: thrown });
+      throw thrown;
     }
     for (const { batch, lane } of jobs) {
       lane.settled = true;
@@ -152,17 +156,26 @@ export class Lanes {
     }
   }
 
-  async #connectAll(): Promise<void> {
-    await Promise.all(this.#publishers.map((_, place) => this.#publisher(place).connect()));
+  #newPublishers(): readonly TransactionalPublisher[] {
+    return this.#owner.map((id) => new TransactionalPublisher(this.kafka, id));
   }
 
-  #publisher(place: number): TransactionalPublisher {
-    const publisher = this.#publishers[place] as TransactionalPublisher;
-    if (!publisher.fenced) return publisher;
-    void publisher.close();
-    const renewed = new TransactionalPublisher(this.kafka, publisher.transactionalId);
-    this.#publishers[place] = renewed;
-    return renewed;
+  /** Whoever takes a partition of ours over fences all our ids: where that shows at one, all are taken anew. */
+  #replaceFenced(publishers: readonly TransactionalPublisher[], thrown: unknown): void {
+    if (!(thrown instanceof FencedError) || publishers !== this.#publishers) return;
+    this.#publishers = this.#newPublishers();
+    for (const each of publishers) void each.close();
+  }
+
+  /** Two partitions that make the same record at once: one has sent nothing then, and its next look finds the other's. */
+  async #commitAnew(jobs: readonly Job[], publisher: TransactionalPublisher): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#commit(jobs, publisher);
+      } catch (thrown) {
+        if (!(thrown instanceof KeyTaken) || attempt === 5) throw thrown;
+      }
+    }
   }
 
   /** Maps in one PostgreSQL transaction and publishes inside its row locks: acknowledged by Kafka, then committed here, then there. */
