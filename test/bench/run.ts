@@ -83,6 +83,9 @@ if (!process.argv.includes('--no-live')) {
   }
   console.log(row('syncline', l.used, l.sent));
 }
-const [x, y] = [median(rates.syncline), median(rates.naive)];
-console.log(`end to end: ${fixed(x)} records/s, naive: ${fixed(y)} records/s, ratio ${fixed(x / y, 1)}`);
+if (rates.syncline.length > 0) {
+  const [x, y] = [median(rates.syncline), median(rates.naive)];
+  const beside = rates.naive.length > 0 ? `, naive: ${fixed(y)} records/s, ratio ${fixed(x / y, 1)}` : '';
+  console.log(`end to end: ${fixed(x)} records/s${beside}`);
+}
 process.exit(0);
